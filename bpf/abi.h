@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every struct and enum that crosses the border between the BPF programs and
+ * user space, and nothing else. tools/abigen reads this file's BTF and writes
+ * the TypeScript codecs; nobody writes a layout down twice.
+ *
+ * Rules (the compiler or abigen fails): fixed-width integers, __be16/__be32,
+ * byte arrays, nested structs of the same; no unions, bit-fields, holes or
+ * bool; padding is spelt out as pad, always zero.
+ *
+ * Addresses are 16 bytes in network order, IPv4 in v4-mapped form
+ * (::ffff:a.b.c.d), except in struct flow4*, the hot map.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+#define TAG(text) __attribute__((btf_decl_tag(text)))
+/* Typed for the generator: an address, and a small integer holding an enum. */
+#define ADDR TAG("address")
+#define MAC TAG("mac")
+#define ENUM(name) TAG("enum:" #name)
+#define FLAGS(name) TAG("flags:" #name)
+
+enum proto {
+	PROTO_TCP = 6,
+	PROTO_UDP = 17,
+	PROTO_SCTP = 132,
+};
+
+/* The word in the map sets: one 64-bit store moves a set to its next
+ * generation. Bits: first slot (32), number of slots (20), mode (4). */
+enum set_word {
+	SET_FIRST_SHIFT = 0,
+	SET_COUNT_SHIFT = 32,
+	SET_COUNT_BITS = 20,
+	SET_MODE_SHIFT = 52,
+	SET_MODE_BITS = 4,
+};
+
+enum set_mode {
+	SET_REJECT = 0, /* no usable backend anywhere: refuse the client */
+	SET_DROP = 1,   /* backends exist, none for this client: stay silent */
+	SET_HASH = 2,   /* slots are a Maglev table, indexed by a hash of the flow */
+};
+
+/* Slots live in segments of 1 MiB, made when they are needed. */
+enum slot_geometry {
+	SLOTS_PER_BLOCK = 16,
+	BLOCKS_PER_SEGMENT = 16384,
+	SLOT_SEGMENTS = 1024,
+};
+
+enum frontend_flags {
+	FRONTEND_CLUSTER_IP = 1,
+	FRONTEND_NODE_PORT = 2,
+	FRONTEND_EXTERNAL_IP = 4,
+	FRONTEND_LOAD_BALANCER = 8,
+};
+
+/* Neither LOCAL nor REMOTE: the plan does not know, the FIB decides. */
+enum backend_flags {
+	BACKEND_LOCAL = 1,   /* runs on this node: the client's address is kept */
+	BACKEND_REMOTE = 2,  /* runs on another node: SNAT, forward */
+	BACKEND_RETIRED = 4, /* in no set any more; kept while flows name it */
+};
+
+enum flow_flags {
+	FLOW_REPLY = 1,   /* backend -> client; otherwise client -> backend */
+	FLOW_SNAT = 2,    /* the client's address is hidden behind this node's */
+	FLOW_FORWARD = 4, /* leaves by nexthop on ifindex; otherwise the local stack has it */
+};
+
+enum flow_state {
+	FLOW_SYN = 1,
+	FLOW_ACK = 2,
+	FLOW_FIN = 4,
+	FLOW_RST = 8,
+};
+
+enum node_addr_flags {
+	NODE_ADDR_NODE_PORT = 1, /* NodePorts answer on this address */
+};
+
+enum iface_flags {
+	IFACE_UPLINK = 1,
+};
+
+/* Why a packet was dropped or refused. Names reach metrics in lower case. */
+enum drop_reason {
+	DROP_NONE = 0,
+	DROP_NO_BACKEND,        /* Service without a usable backend; the client was told */
+	DROP_NO_LOCAL_BACKEND,  /* backends only elsewhere, policy Local: silence */
+	DROP_MALFORMED,         /* header does not fit its packet */
+	DROP_SNAT_EXHAUSTED,    /* no free source port towards this backend */
+	DROP_SNAT_NO_ADDRESS,   /* egress interface has no address of this family */
+	DROP_NO_ROUTE,          /* FIB: unreachable, blackhole or prohibited */
+	DROP_TTL_EXCEEDED,      /* would have to be forwarded with TTL 0 */
+	DROP_TOO_BIG,           /* larger than the next link, DF set; the sender was told */
+	DROP_FLOWS_FULL,        /* the flow table refused an entry */
+	DROP_STALE_SET,         /* a slot named a backend that is gone; must stay 0 */
+	DROP_HELPER_FAILED,     /* a kernel helper failed on a well-formed packet */
+	DROP_REASONS,
+};
+
+#pragma clang diagnostic push
+#pragma clang diagnostic error "-Wpadded"
+
+struct frontend_key {
+	__u8 addr[16] ADDR; /* zero: NodePort, any node address */
+	__be16 port;
+	__u8 proto ENUM(proto);
+	__u8 pad;
+};
+
+struct frontend {
+	__u32 service;
+	__u32 set_internal; /* for clients on this node */
+	__u32 set_external; /* for clients from elsewhere */
+	__u32 affinity_s;   /* 0: off */
+	__u32 flags FLAGS(frontend_flags);
+};
+
+struct slot_block {
+	__u32 backend[16];
+};
+
+struct backend {
+	__u8 addr[16] ADDR; /* zero: free row */
+	__be16 port;
+	__u8 proto ENUM(proto);
+	__u8 flags FLAGS(backend_flags);
+	__u16 weight;
+	__u16 zone;
+};
+
+/* So that a dump can name what it shows without the agent. Zero-terminated. */
+struct service {
+	char namespace[64];
+	char name[64];
+	char port_name[64];
+	__u8 proto ENUM(proto);
+	__u8 pad[3];
+};
+
+struct flow4_key {
+	__be32 saddr ADDR;
+	__be32 daddr ADDR;
+	__be16 sport;
+	__be16 dport;
+	__u8 proto ENUM(proto);
+	__u8 pad[3];
+};
+
+struct flow6_key {
+	__u8 saddr[16] ADDR;
+	__u8 daddr[16] ADDR;
+	__be16 sport;
+	__be16 dport;
+	__u8 proto ENUM(proto);
+	__u8 pad[3];
+};
+
+/* A flow is two rows: client -> frontend, and backend -> client (or -> the
+ * SNAT address). Each says what its packets become. */
+struct flow4 {
+	__u64 packets;
+	__u64 bytes;
+	__be32 saddr ADDR; /* after translation */
+	__be32 daddr ADDR;
+	__be16 sport;
+	__be16 dport;
+	__u32 service;
+	__u32 backend;
+	__u32 last_seen; /* CLOCK_MONOTONIC, in units of 2^30 ns */
+	__u32 generation; /* of routes when the next hop was resolved */
+	__u32 ifindex;
+	__be32 nexthop ADDR;
+	__u16 mtu; /* of the path out; 0: not limited here */
+	__u8 state FLAGS(flow_state);
+	__u8 flags FLAGS(flow_flags);
+};
+
+struct flow6 {
+	__u64 packets;
+	__u64 bytes;
+	__u8 saddr[16] ADDR;
+	__u8 daddr[16] ADDR;
+	__be16 sport;
+	__be16 dport;
+	__u32 service;
+	__u32 backend;
+	__u32 last_seen;
+	__u32 generation;
+	__u32 ifindex;
+	__u8 nexthop[16] ADDR;
+	__u16 mtu;
+	__u8 state FLAGS(flow_state);
+	__u8 flags FLAGS(flow_flags);
+	__u32 pad;
+};
+
+/* A socket that was connected through a frontend, by its cookie. */
+struct socket_key {
+	__u64 cookie;
+};
+
+struct socket {
+	__u8 addr[16] ADDR; /* the frontend that the process asked for */
+	__be16 port;
+	__u8 proto ENUM(proto);
+	__u8 pad;
+	__u32 service;
+	__u32 backend;
+};
+
+/* An unconnected UDP socket and one backend that it was sent to. */
+struct udp_peer_key {
+	__u64 cookie;
+	__u8 addr[16] ADDR;
+	__be16 port;
+	__u8 pad[6];
+};
+
+struct udp_peer {
+	__u8 addr[16] ADDR; /* the frontend */
+	__be16 port;
+	__u8 pad[2];
+	__u32 service;
+	__u32 backend;
+};
+
+struct pair_key {
+	__u32 service;
+	__u32 backend;
+};
+
+/* Connections ever made, socket and packet path together. */
+struct conns {
+	__u64 opened;
+};
+
+/* What ended flows carried; written by the agent alone. in: client -> backend. */
+struct traffic {
+	__u64 in_packets;
+	__u64 in_bytes;
+	__u64 out_packets;
+	__u64 out_bytes;
+};
+
+struct node_addr_key {
+	__u8 addr[16] ADDR;
+};
+
+struct node_addr {
+	__u32 flags FLAGS(node_addr_flags);
+};
+
+struct iface_key {
+	__u32 ifindex;
+};
+
+struct iface {
+	__u8 addr6[16] ADDR; /* SNAT source, zero: none */
+	__be32 addr4 ADDR;
+	__u32 mtu;
+	__u8 mac[6] MAC;
+	__u16 flags FLAGS(iface_flags);
+};
+
+struct netns_key {
+	__u64 cookie;
+};
+
+/* A network namespace whose sockets are left alone. */
+struct netns_opt_out {
+	__u32 reserved;
+};
+
+struct drop_count {
+	__u64 packets;
+	__u64 bytes;
+};
+
+/* One row, mmapped, written by the agent, read by every program. */
+struct control {
+	__u32 generation; /* raised when routes, links or addresses change */
+	__u32 pad;
+};
+
+#pragma clang diagnostic pop

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one place where sources put objects and from where the plan takes them. It keeps the last good state of every
+// object, joins slices to Services by name, and tells which Services a change touches; it judges nothing.
+
+import { EventEmitter } from 'node:events';
+import type { EndpointSlice, Node, ObjectKey, Service } from './types.ts';
+import { objectKey } from './types.ts';
+
+export interface StoreEvents {
+  /** Something in `takeDirty()` or the node changed. */
+  change: [];
+}
+
+export class Store extends EventEmitter<StoreEvents> {
+  readonly services = new Map<ObjectKey, Service>();
+  /** By key of the Service they belong to, then by slice name. */
+  readonly slices = new Map<ObjectKey, Map<string, EndpointSlice>>();
+  readonly nodes = new Map<string, Node>();
+
+  readonly #dirty = new Set<ObjectKey>();
+  readonly #pendingSync = new Set<string>();
+  #nodeRevision = 0;
+
+  /** Raised whenever a Node changes: everything may have to be planned anew. */
+  get nodeRevision(): number {
+    return this.#nodeRevision;
+  }
+
+  /** Nothing may be removed from the maps while a source has not delivered everything once. */
+  get synced(): boolean {
+    return this.#pendingSync.size === 0;
+  }
+
+  expectSync(source: string): void {
+    this.#pendingSync.add(source);
+  }
+
+  markSynced(source: string): void {
+    if (this.#pendingSync.delete(source)) this.emit('change');
+  }
+
+  setService(service: Service): void {
+    const key = objectKey(service);
+    this.services.set(key, service);
+    this.#touch(key);
+  }
+
+  deleteService(key: ObjectKey): void {
+    if (this.services.delete(key)) this.#touch(key);
+  }
+
+  setSlice(slice: EndpointSlice): void {
+    const key = `${slice.namespace}/${slice.service}`;
+    let slices = this.slices.get(key);
+    if (slices === undefined) this.slices.set(key, (slices = new Map<string, EndpointSlice>()));
+    slices.set(slice.name, slice);
+    this.#touch(key);
+  }
+
+  deleteSlice(slice: Pick<EndpointSlice, 'namespace' | 'service' | 'name'>): void {
+    const key = `${slice.namespace}/${slice.service}`;
+    const slices = this.slices.get(key);
+    if (slices?.delete(slice.name) !== true) return;
+    if (slices.size === 0) this.slices.delete(key);
+    this.#touch(key);
+  }
+
+  setNode(node: Node): void {
+    this.nodes.set(node.name, node);
+    this.#nodeRevision++;
+    this.emit('change');
+  }
+
+  deleteNode(name: string): void {
+    if (!this.nodes.delete(name)) return;
+    this.#nodeRevision++;
+    this.emit('change');
+  }
+
+  /** Keys of Services whose Service or slices changed since the last call. */
+  takeDirty(): ObjectKey[] {
+    const keys = [...this.#dirty];
+    this.#dirty.clear();
+    return keys;
+  }
+
+  #touch(key: ObjectKey): void {
+    this.#dirty.add(key);
+    this.emit('change');
+  }
+}
