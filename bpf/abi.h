@@ -91,7 +91,6 @@ enum drop_reason {
 	DROP_NONE = 0,
 	DROP_NO_BACKEND,        /* Service without a usable backend; the client was told */
 	DROP_NO_LOCAL_BACKEND,  /* backends only elsewhere, policy Local: silence */
-	DROP_MALFORMED,         /* header does not fit its packet */
 	DROP_SNAT_EXHAUSTED,    /* no free source port towards this backend */
 	DROP_SNAT_NO_ADDRESS,   /* egress interface has no address of this family */
 	DROP_NO_ROUTE,          /* FIB: unreachable, blackhole or prohibited */
@@ -163,41 +162,35 @@ struct flow6_key {
 
 /* A flow is two rows: client -> frontend, and backend -> client (or -> the
  * SNAT address). Each says what its packets become. */
-struct flow4 {
+struct flow {
 	__u64 packets;
-	__u64 bytes;
-	__be32 saddr ADDR; /* after translation */
-	__be32 daddr ADDR;
-	__be16 sport;
-	__be16 dport;
+	__u64 bytes; /* from the IP header on */
 	__u32 service;
 	__u32 backend;
-	__u32 last_seen; /* CLOCK_MONOTONIC, in units of 2^30 ns */
-	__u32 generation; /* of routes when the next hop was resolved */
+	__u32 last_seen;  /* CLOCK_MONOTONIC, in units of 2^30 ns */
+	__u32 generation; /* of routes when the next hop was resolved; 0: not yet */
 	__u32 ifindex;
-	__be32 nexthop ADDR;
-	__u16 mtu; /* of the path out; 0: not limited here */
+	__be16 sport; /* after translation */
+	__be16 dport;
+	__u16 mtu; /* of the device it leaves by; 0: the stack decides */
 	__u8 state FLAGS(flow_state);
 	__u8 flags FLAGS(flow_flags);
+	__u8 pad[4];
+};
+
+struct flow4 {
+	struct flow flow;
+	__be32 saddr ADDR; /* after translation */
+	__be32 daddr ADDR;
+	__be32 nexthop ADDR; /* zero: bpf_redirect_neigh asks the FIB */
+	__u8 pad[4];
 };
 
 struct flow6 {
-	__u64 packets;
-	__u64 bytes;
+	struct flow flow;
 	__u8 saddr[16] ADDR;
 	__u8 daddr[16] ADDR;
-	__be16 sport;
-	__be16 dport;
-	__u32 service;
-	__u32 backend;
-	__u32 last_seen;
-	__u32 generation;
-	__u32 ifindex;
 	__u8 nexthop[16] ADDR;
-	__u16 mtu;
-	__u8 state FLAGS(flow_state);
-	__u8 flags FLAGS(flow_flags);
-	__u32 pad;
 };
 
 /* A socket that was connected through a frontend, by its cookie. */
@@ -262,7 +255,7 @@ struct iface_key {
 
 struct iface {
 	__u8 addr6[16] ADDR; /* SNAT source, zero: none */
-	__be32 addr4 ADDR;
+	__be32 addr4 ADDR;   /* the same */
 	__u32 mtu;
 	__u8 mac[6] MAC;
 	__u16 flags FLAGS(iface_flags);
