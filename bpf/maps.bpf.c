@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Makes the maps and settings part of the linked object even where no program
- * uses them, and keeps in BTF the enums that no typed field refers to.
+ * uses them, and keeps in BTF what no map's type refers to.
  */
 #include "config.h"
 #include "maps.h"
@@ -19,5 +19,7 @@ KEEP(flow_state);
 KEEP(node_addr_flags);
 KEEP(iface_flags);
 KEEP(drop_reason);
+
+const volatile struct slot_block keep_slot_block = {};
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -34,8 +34,10 @@ struct slot_segment {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, BLOCKS_PER_SEGMENT);
-	__type(key, __u32);
-	__type(value, struct slot_block);
+	/* sizes, not types: clang leaves only a forward declaration of an inner
+	 * map's value in BTF, which the linker then cannot size */
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct slot_block));
 };
 
 /* Segments of slots; a set's slots lie in one segment, from a block's start. */

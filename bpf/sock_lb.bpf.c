@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Socket load balancing: a process that connects or sends to a frontend gets
+ * one of its backends, once, before the first packet exists.
+ *
+ * connect4/6       choose and rewrite the peer; remember what was asked for
+ * sendmsg4/6       the same for each datagram of an unconnected socket
+ * recvmsg4/6       show the frontend as the sender of a backend's datagram
+ * getpeername4/6   show the frontend as the peer
+ * sock_release     forget the socket
+ */
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <linux/errno.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include "svc.h"
+#include "verdict.h"
+
+#define SOCK_REFUSE 0
+#define SOCK_PROCEED 1
+
+static __always_inline void ctx_get_addr(const struct bpf_sock_addr *ctx, bool v6, __be32 addr[4])
+{
+	if (v6) {
+		addr[0] = ctx->user_ip6[0];
+		addr[1] = ctx->user_ip6[1];
+		addr[2] = ctx->user_ip6[2];
+		addr[3] = ctx->user_ip6[3];
+	} else {
+		addr[0] = 0;
+		addr[1] = 0;
+		addr[2] = IN6_MAPPED_PREFIX;
+		addr[3] = ctx->user_ip4;
+	}
+}
+
+static __always_inline void ctx_set_addr(struct bpf_sock_addr *ctx, bool v6, const __u8 bytes[16])
+{
+	const __be32 *addr = (const __be32 *)bytes;
+
+	if (v6) {
+		ctx->user_ip6[0] = addr[0];
+		ctx->user_ip6[1] = addr[1];
+		ctx->user_ip6[2] = addr[2];
+		ctx->user_ip6[3] = addr[3];
+	} else {
+		ctx->user_ip4 = addr[3];
+	}
+}
+
+static __always_inline bool netns_opted_out(struct bpf_sock_addr *ctx)
+{
+	struct netns_key key = {};
+
+	if (!cfg_has_netns_cookie)
+		return false;
+	key.cookie = bpf_get_netns_cookie(ctx);
+	return bpf_map_lookup_elem(&netns_opt_outs, &key);
+}
+
+/* A pod's loopback is its own: only the node's carries NodePorts. */
+static __always_inline bool in_host_netns(struct bpf_sock_addr *ctx)
+{
+	if (!cfg_has_netns_cookie)
+		return false;
+	if (cfg_host_netns)
+		return bpf_get_netns_cookie(ctx) == cfg_host_netns;
+	return bpf_get_netns_cookie(ctx) == bpf_get_netns_cookie(0);
+}
+
+static __always_inline struct frontend *sock_lookup(struct bpf_sock_addr *ctx,
+						    const __be32 addr[4], __be16 port, __u8 proto)
+{
+	struct frontend *fe = svc_lookup(addr, port, proto);
+
+	if (fe)
+		return fe;
+	fe = svc_lookup_node_port(port, proto);
+	if (!fe)
+		return 0;
+	if (addr_is_loopback(addr))
+		return in_host_netns(ctx) ? fe : 0;
+	return node_addr_has_node_ports(addr) ? fe : 0;
+}
+
+static __always_inline int sock_refuse(int error, enum drop_reason reason)
+{
+	drop_count(reason, 0);
+	if (cfg_has_set_retval)
+		bpf_set_retval(-error);
+	return SOCK_REFUSE;
+}
+
+/* Remembers what the process asked for; one row a connected socket, one row a
+ * datagram socket and backend otherwise. */
+static __always_inline void sock_remember(__u64 cookie, bool connected, const __be32 addr[4],
+					  __be16 port, __u8 proto, const struct frontend *fe,
+					  const struct choice *choice)
+{
+	struct udp_peer_key peer_key = { .cookie = cookie, .port = choice->backend->port };
+	struct udp_peer peer = { .port = port, .service = fe->service, .backend = choice->id };
+	struct udp_peer *known;
+
+	if (connected) {
+		struct socket_key key = { .cookie = cookie };
+		struct socket row = { .port = port,
+				      .proto = proto,
+				      .service = fe->service,
+				      .backend = choice->id };
+
+		__builtin_memcpy(row.addr, addr, sizeof(row.addr));
+		bpf_map_update_elem(&sockets, &key, &row, BPF_ANY);
+		conns_count(fe->service, choice->id);
+		return;
+	}
+	__builtin_memcpy(peer_key.addr, choice->backend->addr, sizeof(peer_key.addr));
+	__builtin_memcpy(peer.addr, addr, sizeof(peer.addr));
+	known = bpf_map_lookup_elem(&udp_peers, &peer_key);
+	if (!known)
+		conns_count(fe->service, choice->id);
+	else if (__builtin_memcmp(known, &peer, sizeof(peer)) == 0)
+		return; /* an update costs ten times a lookup */
+	bpf_map_update_elem(&udp_peers, &peer_key, &peer, BPF_ANY);
+}
+
+static __always_inline int sock_translate(struct bpf_sock_addr *ctx, bool v6, bool connected)
+{
+	__u8 proto = ctx->protocol;
+	__be16 port = ctx->user_port;
+	struct choice choice;
+	struct frontend *fe;
+	__be32 addr[4];
+	__u64 cookie;
+	__u32 hash;
+
+	if (proto != PROTO_TCP && proto != PROTO_UDP)
+		return SOCK_PROCEED;
+	ctx_get_addr(ctx, v6, addr);
+	fe = sock_lookup(ctx, addr, port, proto);
+	if (!fe || netns_opted_out(ctx))
+		return SOCK_PROCEED;
+
+	/* The source port is not known yet. The socket's cookie stands for it: a new socket
+	 * chooses anew, and a datagram socket stays with its backend while the set stays. */
+	cookie = bpf_get_socket_cookie(ctx);
+	hash = hash_word(HASH_SEED, cookie);
+	hash = hash_word(hash, cookie >> 32);
+	hash = hash_finish(hash_word(hash, fe->service));
+	svc_choose(fe->set_internal, hash, &choice);
+	if (choice.mode == SET_REJECT)
+		return sock_refuse(ECONNREFUSED, DROP_NO_BACKEND);
+	if (choice.mode == SET_DROP)
+		return sock_refuse(EHOSTUNREACH, DROP_NO_LOCAL_BACKEND);
+	if (!choice.backend)
+		return sock_refuse(ECONNREFUSED, DROP_STALE_SET);
+
+	sock_remember(cookie, connected, addr, port, proto, fe, &choice);
+	ctx_set_addr(ctx, v6, choice.backend->addr);
+	ctx->user_port = choice.backend->port;
+	return SOCK_PROCEED;
+}
+
+/* Shows the frontend where the kernel would show the backend that the socket really talks to. */
+static __always_inline int sock_untranslate(struct bpf_sock_addr *ctx, bool v6)
+{
+	struct socket_key key = { .cookie = bpf_get_socket_cookie(ctx) };
+	struct socket *row = bpf_map_lookup_elem(&sockets, &key);
+	struct backend *backend;
+	const __be32 *own;
+	__be32 addr[4];
+	__u32 id;
+
+	if (!row)
+		return SOCK_PROCEED;
+	ctx_get_addr(ctx, v6, addr);
+	id = row->backend;
+	backend = bpf_map_lookup_elem(&backends, &id);
+	if (!backend || backend->port != (__be16)ctx->user_port)
+		return SOCK_PROCEED;
+	/* the socket may have been connected elsewhere since, past this hook */
+	own = (const __be32 *)backend->addr;
+	if (own[0] != addr[0] || own[1] != addr[1] || own[2] != addr[2] || own[3] != addr[3])
+		return SOCK_PROCEED;
+	ctx_set_addr(ctx, v6, row->addr);
+	ctx->user_port = row->port;
+	return SOCK_PROCEED;
+}
+
+static __always_inline int sock_receive(struct bpf_sock_addr *ctx, bool v6)
+{
+	struct udp_peer_key key = { .cookie = bpf_get_socket_cookie(ctx), .port = ctx->user_port };
+	struct udp_peer *peer;
+	__be32 addr[4];
+
+	ctx_get_addr(ctx, v6, addr);
+	__builtin_memcpy(key.addr, addr, sizeof(key.addr));
+	peer = bpf_map_lookup_elem(&udp_peers, &key);
+	if (!peer)
+		return sock_untranslate(ctx, v6);
+	ctx_set_addr(ctx, v6, peer->addr);
+	ctx->user_port = peer->port;
+	return SOCK_PROCEED;
+}
+
+SEC("cgroup/connect4")
+int sock_connect4(struct bpf_sock_addr *ctx)
+{
+	return sock_translate(ctx, false, true);
+}
+
+SEC("cgroup/connect6")
+int sock_connect6(struct bpf_sock_addr *ctx)
+{
+	return sock_translate(ctx, true, true);
+}
+
+SEC("cgroup/sendmsg4")
+int sock_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return sock_translate(ctx, false, false);
+}
+
+SEC("cgroup/sendmsg6")
+int sock_sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return sock_translate(ctx, true, false);
+}
+
+SEC("cgroup/recvmsg4")
+int sock_recvmsg4(struct bpf_sock_addr *ctx)
+{
+	return sock_receive(ctx, false);
+}
+
+SEC("cgroup/recvmsg6")
+int sock_recvmsg6(struct bpf_sock_addr *ctx)
+{
+	return sock_receive(ctx, true);
+}
+
+SEC("cgroup/getpeername4")
+int sock_peername4(struct bpf_sock_addr *ctx)
+{
+	return sock_untranslate(ctx, false);
+}
+
+SEC("cgroup/getpeername6")
+int sock_peername6(struct bpf_sock_addr *ctx)
+{
+	return sock_untranslate(ctx, true);
+}
+
+SEC("cgroup/sock_release")
+int sock_release(struct bpf_sock *ctx)
+{
+	struct socket_key key = { .cookie = bpf_get_socket_cookie(ctx) };
+
+	bpf_map_delete_elem(&sockets, &key);
+	return SOCK_PROCEED;
+}
