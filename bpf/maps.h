@@ -46,7 +46,7 @@ struct {
 	__uint(max_entries, SLOT_SEGMENTS);
 	__type(key, __u32);
 	__array(values, struct slot_segment);
-} slots __weak SEC(".maps");
+} slots __weak SEC(".maps") TAG("inner_value:slot_block");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -147,7 +147,7 @@ struct {
 	__uint(max_entries, DROP_REASONS);
 	__type(key, __u32);
 	__type(value, struct drop_count);
-} drops __weak SEC(".maps");
+} drops __weak SEC(".maps") TAG("key_enum:drop_reason");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

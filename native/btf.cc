@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "args.h"
 #include "errors.h"
 
 namespace {
@@ -128,6 +129,10 @@ class LayoutReader {
         result.kind = "float";
         result.type = plain;
         return;
+      case BTF_KIND_FWD:
+        result.kind = "other";
+        result.type = (btf_kflag(type) ? "union " : "struct ") + plain;
+        return;
       default:
         result.kind = "other";
         break;
@@ -174,11 +179,11 @@ class LayoutReader {
     for (int i = 0; i < btf_vlen(type); i++) {
       auto pair = Napi::Array::New(env_, 2);
       if (btf_is_enum64(type)) {
-        const btf_enum64* value = btf_enum64(type) + i;
+        const struct btf_enum64* value = btf_enum64(type) + i;
         pair[0u] = Napi::String::New(env_, btf__name_by_offset(btf_, value->name_off));
         pair[1u] = Napi::Number::New(env_, static_cast<double>(btf_enum64_value(value)));
       } else {
-        const btf_enum* value = btf_enum(type) + i;
+        const struct btf_enum* value = btf_enum(type) + i;
         const double number = btf_kflag(type) ? value->val : static_cast<uint32_t>(value->val);
         pair[0u] = Napi::String::New(env_, btf__name_by_offset(btf_, value->name_off));
         pair[1u] = Napi::Number::New(env_, number);
@@ -229,12 +234,13 @@ class LayoutReader {
   void readMap(Napi::Object& map, uint32_t definition) const {
     const btf_type* type = skip(definition);
     for (const char* zero : {"type", "keySize", "valueSize", "maxEntries", "flags"}) map[zero] = Napi::Number::New(env_, 0);
+    map["typeName"] = Napi::String::New(env_, "");
     if (!btf_is_struct(type)) return;
     const btf_member* members = btf_members(type);
     for (int i = 0; i < btf_vlen(type); i++) {
       const std::string member = btf__name_by_offset(btf_, members[i].name_off);
       const uint32_t id = members[i].type;
-      if (member == "type") map["type"] = Napi::Number::New(env_, encodedNumber(id));
+      if (member == "type") readMapType(map, encodedNumber(id));
       if (member == "key_size") map["keySize"] = Napi::Number::New(env_, encodedNumber(id));
       if (member == "value_size") map["valueSize"] = Napi::Number::New(env_, encodedNumber(id));
       if (member == "max_entries") map["maxEntries"] = Napi::Number::New(env_, encodedNumber(id));
@@ -243,6 +249,13 @@ class LayoutReader {
       if (member == "value") readMapSide(map, "value", id);
       if (member == "values") readInner(map, id);
     }
+  }
+
+  void readMapType(Napi::Object& map, uint32_t type) const {
+    // NULL: newer than this libbpf.
+    const char* typeName = libbpf_bpf_map_type_str(static_cast<bpf_map_type>(type));
+    map["type"] = Napi::Number::New(env_, type);
+    map["typeName"] = Napi::String::New(env_, typeName == nullptr ? std::to_string(type) : typeName);
   }
 
   /** __type(key, struct x) is a pointer to the type. */
@@ -274,18 +287,30 @@ class LayoutReader {
   std::map<std::pair<uint32_t, int>, std::vector<std::string>> tags_;
 };
 
-Napi::Value objectLayout(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  if (info.Length() < 1 || !info[0].IsString()) throw Napi::TypeError::New(env, "objectLayout: path must be a string");
-  const std::string path = info[0].As<Napi::String>();
+[[noreturn]] void FailToParse(Napi::Env env, const Attempt& attempt, int err) {
+  Failure failure;
+  failure.err = err;
+  // libbpf's own errors have no errno; all of them say that this is no object file.
+  if (err >= __LIBBPF_ERRNO__START) {
+    failure.err = ENOEXEC;
+    failure.reason = "it is not a BPF object file";
+  } else if (err == ENODATA) {
+    failure.reason = "it has no BTF; compile it with -g";
+  }
+  Fail(env, attempt, std::move(failure));
+}
+
+Napi::Value ObjectLayout(const Napi::CallbackInfo& info) {
+  Attempt attempt{"object.layout", "read the types of", "an object"};
+  const std::string path = Args(info, attempt).string(0, "path");
+  attempt.object = path;
   BtfPtr btf(btf__parse_elf(path.c_str(), nullptr));
-  if (!btf) throwKernelError(env, errno, "object.layout", path);
-  return LayoutReader(env, btf.get()).read();
+  if (!btf) FailToParse(info.Env(), attempt, errno);
+  return LayoutReader(info.Env(), btf.get()).read();
 }
 
 }  // namespace
 
-Napi::Object InitBtf(Napi::Env env, Napi::Object exports) {
-  exports["objectLayout"] = Napi::Function::New(env, objectLayout, "objectLayout");
-  return exports;
+void InitBtf(Napi::Env env, Napi::Object exports) {
+  exports.Set("objectLayout", Napi::Function::New(env, ObjectLayout, "objectLayout"));
 }

@@ -5,4 +5,4 @@
 
 #include <napi.h>
 
-Napi::Object InitBtf(Napi::Env env, Napi::Object exports);
+void InitBtf(Napi::Env env, Napi::Object exports);

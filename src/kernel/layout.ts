@@ -42,6 +42,8 @@ export interface LayoutEnum {
 
 export interface LayoutInnerMap {
   readonly type: number;
+  /** As libbpf and bpftool spell it: `lru_hash`. */
+  readonly typeName: string;
   readonly keySize: number;
   readonly valueSize: number;
   /** As LayoutType's typedef, or type without one; an array carries its length. Absent: the map names only a size. */
