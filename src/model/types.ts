@@ -2,8 +2,9 @@
 // What sources deliver and the plan reads: compact, immutable records of the Kubernetes objects that matter here.
 // Addresses are canonical strings (RFC 5952 for IPv6, dotted decimal without leading zeros for IPv4; see net/ip.ts).
 
-/** A canonical address; only net/ip.ts makes one. */
-export type Address = string & { readonly __address: unique symbol };
+import type { Address } from '../net/ip.ts';
+
+export type { Address };
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP';
 
