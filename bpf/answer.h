@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Answers that need no backend: a TCP reset (RFC 9293, 3.10.7.1) and ICMP
+ * errors (RFC 792, RFC 4443). The packet itself is made into the answer and
+ * goes back where it came from. tc only.
+ */
+#pragma once
+
+#include <linux/bpf.h>
+#include "io_tc.h"
+#include "pkt.h"
+
+#define ANSWER_TTL 64
+#define ICMP_PORT_UNREACH_CODE 3
+#define ICMP_FRAG_NEEDED_CODE 4
+#define ICMPV6_DEST_UNREACH_TYPE 1
+#define ICMPV6_PKT_TOOBIG_TYPE 2
+#define ICMPV6_PORT_UNREACH_CODE 4
+
+static __always_inline __u16 csum_fold(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+static __always_inline bool answer_swap_mac(ctx_t *ctx, __u16 l3)
+{
+	__u8 mac[12], swapped[12];
+
+	if (l3 == 0) /* a device without link layer */
+		return true;
+	if (bpf_skb_load_bytes(ctx, 0, mac, sizeof(mac)))
+		return false;
+	__builtin_memcpy(swapped, mac + 6, 6);
+	__builtin_memcpy(swapped + 6, mac, 6);
+	return ctx_store(ctx, 0, swapped, sizeof(swapped));
+}
+
+/* Writes a fresh IP header, from the packet's destination to its source. */
+static __always_inline bool answer_store_ip(ctx_t *ctx, bool v6, const struct pkt *p, __u8 proto,
+					    __u16 payload)
+{
+	if (v6) {
+		struct ipv6hdr ip = { .version = 6, .nexthdr = proto, .hop_limit = ANSWER_TTL };
+
+		ip.payload_len = bpf_htons(payload);
+		addr_copy((__be32 *)&ip.saddr, p->tuple.daddr);
+		addr_copy((__be32 *)&ip.daddr, p->tuple.saddr);
+		return bpf_skb_store_bytes(ctx, p->l3, &ip, sizeof(ip), BPF_F_RECOMPUTE_CSUM) == 0;
+	} else {
+		struct iphdr ip = { .version = 4, .ihl = 5, .ttl = ANSWER_TTL, .protocol = proto };
+
+		ip.tot_len = bpf_htons(sizeof(ip) + payload);
+		ip.frag_off = bpf_htons(IP_DF);
+		ip.saddr = p->tuple.daddr[3];
+		ip.daddr = p->tuple.saddr[3];
+		ip.check = csum_fold(bpf_csum_diff(0, 0, (__be32 *)&ip, sizeof(ip), 0));
+		return bpf_skb_store_bytes(ctx, p->l3, &ip, sizeof(ip), BPF_F_RECOMPUTE_CSUM) == 0;
+	}
+}
+
+/* The pseudo header from the packet's destination to its source. */
+static __always_inline __u32 answer_pseudo_sum(bool v6, const struct pkt *p, __u8 proto, __u16 len)
+{
+	__be32 words[2] = { bpf_htonl(len), bpf_htonl(proto) };
+	__u32 sum = bpf_csum_diff(0, 0, words, sizeof(words), 0);
+
+	if (v6)
+		return bpf_csum_diff(0, 0, (__be32 *)p->tuple.saddr, 32, sum);
+	words[0] = p->tuple.saddr[3];
+	words[1] = p->tuple.daddr[3];
+	return bpf_csum_diff(0, 0, words, sizeof(words), sum);
+}
+
+/*
+ * Sets a full checksum without knowing whether the skb's is partial: there the
+ * field must hold the pseudo header's sum alone, which the first step mends for
+ * the new length; the second is ignored there and makes it full elsewhere.
+ */
+static __always_inline bool answer_set_l4_check(ctx_t *ctx, __u32 off, __u16 check, __wsum len_diff)
+{
+	__u16 now;
+
+	if (!ctx_fix_l4(ctx, off, len_diff, CSUM_PSEUDO) ||
+	    bpf_skb_load_bytes(ctx, off, &now, sizeof(now)))
+		return false;
+	/* csum_replace_by_diff: field = ~(~field + diff) */
+	return ctx_fix_l4(ctx, off, (__u32)now + (__u16)~check, 0);
+}
+
+/* Refuses a TCP segment. A reset is never answered. */
+static __always_inline int answer_reset(ctx_t *ctx, bool v6, const struct pkt *p)
+{
+	__u16 ip_len = v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	__u16 old_len = p->len - (p->l4 - p->l3);
+	__be32 from = bpf_htonl(old_len), to = bpf_htonl(sizeof(struct tcphdr));
+	struct tcphdr in, out = {};
+	__u32 sum;
+
+	if ((p->tcp_flags & TCP_RST) || p->l4 - p->l3 != ip_len ||
+	    bpf_skb_load_bytes(ctx, p->l4, &in, sizeof(in)))
+		return VERDICT_DROP;
+	out.source = in.dest;
+	out.dest = in.source;
+	out.doff = sizeof(out) / 4;
+	out.rst = 1;
+	if (in.ack) {
+		out.seq = in.ack_seq;
+	} else {
+		out.ack = 1;
+		out.ack_seq = bpf_htonl(bpf_ntohl(in.seq) + old_len - in.doff * 4 + in.syn + in.fin);
+	}
+	sum = answer_pseudo_sum(v6, p, IPPROTO_TCP, sizeof(out));
+	sum = bpf_csum_diff(0, 0, (__be32 *)&out, sizeof(out), sum);
+	out.check = in.check;
+
+	if (bpf_skb_change_tail(ctx, p->l4 + sizeof(out), 0) ||
+	    !answer_store_ip(ctx, v6, p, IPPROTO_TCP, sizeof(out)) ||
+	    bpf_skb_store_bytes(ctx, p->l4, &out, sizeof(out), BPF_F_RECOMPUTE_CSUM) ||
+	    !answer_set_l4_check(ctx, p->l4 + offsetof(struct tcphdr, check), csum_fold(sum),
+				 bpf_csum_diff(&from, sizeof(from), &to, sizeof(to), 0)) ||
+	    !answer_swap_mac(ctx, p->l3))
+		return VERDICT_DROP;
+	return bpf_redirect(ctx->ifindex, 0);
+}
+
+/* How much of the packet the error quotes: ports always; of TCP the whole fixed
+ * header, because an skb with a partial checksum cannot be cut before it. */
+#define QUOTE_TCP (sizeof(struct tcphdr))
+#define QUOTE_UDP (sizeof(struct udphdr))
+
+static __always_inline int answer_icmp(ctx_t *ctx, bool v6, struct pkt *p, __u8 type, __u8 code,
+				       __u16 mtu)
+{
+	__u16 ip_len = v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	__u16 room = ip_len + sizeof(struct icmp_error);
+	__u8 proto = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	__u8 quote[sizeof(struct ipv6hdr) + QUOTE_TCP] = {};
+	struct icmp_error icmp = { .type = type, .code = code, .info = bpf_htonl(mtu) };
+	__u16 quote_len = ip_len + QUOTE_UDP;
+	__u32 sum = 0;
+
+	if (p->l4 - p->l3 != ip_len) /* IP options: the quote's length would vary */
+		return VERDICT_DROP;
+	if (p->tuple.proto == IPPROTO_TCP) {
+		quote_len = ip_len + QUOTE_TCP;
+		if (bpf_skb_load_bytes(ctx, p->l3, quote, ip_len + QUOTE_TCP))
+			return VERDICT_DROP;
+	} else if (bpf_skb_load_bytes(ctx, p->l3, quote, ip_len + QUOTE_UDP)) {
+		return VERDICT_DROP;
+	}
+	if (v6)
+		sum = answer_pseudo_sum(true, p, proto, sizeof(icmp) + quote_len);
+	sum = bpf_csum_diff(0, 0, (__be32 *)&icmp, sizeof(icmp), sum);
+	sum = bpf_csum_diff(0, 0, (__be32 *)quote, sizeof(quote), sum); /* zeros add nothing */
+	icmp.checksum = csum_fold(sum);
+
+	if (bpf_skb_change_tail(ctx, p->l3 + quote_len, 0) ||
+	    bpf_skb_adjust_room(ctx, room, BPF_ADJ_ROOM_MAC, 0) ||
+	    !answer_store_ip(ctx, v6, p, proto, sizeof(icmp) + quote_len) ||
+	    bpf_skb_store_bytes(ctx, p->l3 + ip_len, &icmp, sizeof(icmp), BPF_F_RECOMPUTE_CSUM) ||
+	    !answer_swap_mac(ctx, p->l3))
+		return VERDICT_DROP;
+	return bpf_redirect(ctx->ifindex, 0);
+}
+
+static __always_inline int answer_too_big(ctx_t *ctx, bool v6, struct pkt *p, __u16 mtu)
+{
+	if (v6)
+		return answer_icmp(ctx, true, p, ICMPV6_PKT_TOOBIG_TYPE, 0, mtu);
+	return answer_icmp(ctx, false, p, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED_CODE, mtu);
+}
+
+/* Tells the client that nobody serves this frontend. */
+static __always_inline int answer_refuse(ctx_t *ctx, bool v6, struct pkt *p)
+{
+	if (p->tuple.proto == IPPROTO_TCP)
+		return answer_reset(ctx, v6, p);
+	if (v6)
+		return answer_icmp(ctx, true, p, ICMPV6_DEST_UNREACH_TYPE, ICMPV6_PORT_UNREACH_CODE, 0);
+	return answer_icmp(ctx, false, p, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH_CODE, 0);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The flow table: find, insert, touch. Two maps, one shape: struct flow first,
+ * then the addresses of the family.
+ */
+#pragma once
+
+#include "config.h"
+#include "maps.h"
+#include "pkt.h"
+
+static __always_inline __u32 flow_clock(void)
+{
+	return (cfg_has_coarse_clock ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns()) >> 30;
+}
+
+static __always_inline void flow4_key(struct flow4_key *key, const struct tuple *t)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	key->saddr = t->saddr[3];
+	key->daddr = t->daddr[3];
+	key->sport = t->sport;
+	key->dport = t->dport;
+	key->proto = t->proto;
+}
+
+static __always_inline void flow6_key(struct flow6_key *key, const struct tuple *t)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	__builtin_memcpy(key->saddr, t->saddr, sizeof(key->saddr));
+	__builtin_memcpy(key->daddr, t->daddr, sizeof(key->daddr));
+	key->sport = t->sport;
+	key->dport = t->dport;
+	key->proto = t->proto;
+}
+
+static __always_inline struct flow *flow_find(bool v6, const struct tuple *t)
+{
+	if (v6) {
+		struct flow6_key key;
+
+		flow6_key(&key, t);
+		return bpf_map_lookup_elem(&flows6, &key);
+	} else {
+		struct flow4_key key;
+
+		flow4_key(&key, t);
+		return bpf_map_lookup_elem(&flows4, &key);
+	}
+}
+
+static __always_inline void flow_remove(bool v6, const struct tuple *t)
+{
+	if (v6) {
+		struct flow6_key key;
+
+		flow6_key(&key, t);
+		bpf_map_delete_elem(&flows6, &key);
+	} else {
+		struct flow4_key key;
+
+		flow4_key(&key, t);
+		bpf_map_delete_elem(&flows4, &key);
+	}
+}
+
+/* Memory for a new row: two of them beside all else would not fit the stack's 512 bytes. */
+struct flow_buffer {
+	struct flow6_key key6;
+	struct flow6 row6;
+	struct flow4_key key4;
+	struct flow4 row4;
+};
+
+/* Inserts the row t, whose packets become after; the result is the helper's. */
+static __always_inline long flow_insert(struct flow_buffer *buf, bool v6, const struct tuple *t,
+					const struct tuple *after, const struct flow *flow,
+					const __be32 nexthop[4], __u64 flags)
+{
+	if (v6) {
+		struct flow6 *row = &buf->row6;
+
+		flow6_key(&buf->key6, t);
+		row->flow = *flow;
+		row->flow.sport = after->sport;
+		row->flow.dport = after->dport;
+		__builtin_memcpy(row->saddr, after->saddr, sizeof(row->saddr));
+		__builtin_memcpy(row->daddr, after->daddr, sizeof(row->daddr));
+		__builtin_memcpy(row->nexthop, nexthop, sizeof(row->nexthop));
+		return bpf_map_update_elem(&flows6, &buf->key6, row, flags);
+	} else {
+		struct flow4 *row = &buf->row4;
+
+		flow4_key(&buf->key4, t);
+		row->flow = *flow;
+		row->flow.sport = after->sport;
+		row->flow.dport = after->dport;
+		row->saddr = after->saddr[3];
+		row->daddr = after->daddr[3];
+		row->nexthop = nexthop[3];
+		return bpf_map_update_elem(&flows4, &buf->key4, row, flags);
+	}
+}
+
+/* What the flow's packets become. */
+static __always_inline void flow_translation(bool v6, const struct flow *flow, __u8 proto,
+					     struct tuple *after)
+{
+	if (v6) {
+		const struct flow6 *row = (const struct flow6 *)flow;
+
+		addr_copy(after->saddr, row->saddr);
+		addr_copy(after->daddr, row->daddr);
+	} else {
+		const struct flow4 *row = (const struct flow4 *)flow;
+
+		addr_map_v4(after->saddr, row->saddr);
+		addr_map_v4(after->daddr, row->daddr);
+	}
+	after->sport = flow->sport;
+	after->dport = flow->dport;
+	after->proto = proto;
+}
+
+static __always_inline void flow_nexthop(bool v6, const struct flow *flow, __be32 nexthop[4])
+{
+	if (v6)
+		addr_copy(nexthop, ((const struct flow6 *)flow)->nexthop);
+	else
+		addr_map_v4(nexthop, ((const struct flow4 *)flow)->nexthop);
+}
+
+static __always_inline void flow_set_nexthop(bool v6, struct flow *flow, const __be32 nexthop[4])
+{
+	if (v6)
+		__builtin_memcpy(((struct flow6 *)flow)->nexthop, nexthop, 16);
+	else
+		((struct flow4 *)flow)->nexthop = nexthop[3];
+}
+
+static __always_inline __u8 flow_state_of(__u8 tcp_flags)
+{
+	__u8 state = 0;
+
+	if (tcp_flags & TCP_SYN)
+		state |= FLOW_SYN;
+	if (tcp_flags & TCP_ACK)
+		state |= FLOW_ACK;
+	if (tcp_flags & TCP_FIN)
+		state |= FLOW_FIN;
+	if (tcp_flags & TCP_RST)
+		state |= FLOW_RST;
+	return state;
+}
+
+/* One direction of a flow is served by one CPU at a time (RSS, socket lock):
+ * no atomics. Fields that rarely change are read before they are written. */
+static __always_inline void flow_touch(struct flow *flow, const struct pkt *p)
+{
+	__u32 now = flow_clock();
+	__u8 state = flow->state | flow_state_of(p->tcp_flags);
+
+	if (flow->last_seen != now)
+		flow->last_seen = now;
+	if (flow->state != state)
+		flow->state = state;
+	flow->packets++;
+	flow->bytes += p->len;
+}

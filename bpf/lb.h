@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The life of a packet on the per-packet path. Included by a door after its
+ * io_*.h; each function ends in a verdict of that door.
+ *
+ * Client -> frontend: find the flow, or choose a backend and make one.
+ * Backend -> client: undo it, on ingress where the flow was SNATed (the reply
+ * came to this node's address), on egress where the backend is on this node.
+ */
+#pragma once
+
+#include <linux/errno.h>
+#include "answer.h"
+#include "flow.h"
+#include "nat.h"
+#include "route.h"
+#include "verdict.h"
+
+#define SNAT_TRIES 32
+
+/* What the making of a flow needs beside the stack. Per CPU; softirq does not nest. */
+struct lb_scratch {
+	struct flow_buffer buffer;
+	struct bpf_fib_lookup fib;
+	struct hop hop;
+	struct flow flow;
+	struct tuple after; /* the packet's tuple after translation */
+	struct tuple reply; /* the tuple of the backend's answers */
+	struct tuple back;  /* what that becomes */
+	struct tuple known;
+	__be32 nexthop[4];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct lb_scratch));
+} lb_scratch SEC(".maps");
+
+static __always_inline int lb_drop(const struct pkt *p, enum drop_reason reason)
+{
+	drop_count(reason, p->len);
+	return VERDICT_DROP;
+}
+
+static __always_inline __u32 lb_hash(bool v6, const struct tuple *t)
+{
+	__u32 h = hash_word(HASH_SEED, t->saddr[3]);
+
+	if (v6) {
+		h = hash_word(h, t->saddr[0]);
+		h = hash_word(h, t->saddr[1]);
+		h = hash_word(h, t->saddr[2]);
+	}
+	/* not the destination address: each node has its own for a NodePort */
+	h = hash_word(h, (__u32)t->sport << 16 | t->dport);
+	return hash_finish(hash_word(h, t->proto));
+}
+
+static __always_inline struct frontend *lb_frontend(const struct tuple *t)
+{
+	struct frontend *fe = svc_lookup(t->daddr, t->dport, t->proto);
+
+	if (fe)
+		return fe;
+	fe = svc_lookup_node_port(t->dport, t->proto);
+	return fe && node_addr_has_node_ports(t->daddr) ? fe : 0;
+}
+
+/* The next hop of a known flow, asked anew when routes have changed since. */
+static __always_inline enum route_kind lb_hop(ctx_t *ctx, bool v6, struct flow *flow,
+					      const struct tuple *after, __be32 nexthop[4])
+{
+	__u32 generation = route_generation();
+	struct bpf_fib_lookup fib;
+	enum route_kind kind;
+	struct hop hop;
+
+	if (flow->generation == generation) {
+		flow_nexthop(v6, flow, nexthop);
+		return ROUTE_FORWARD;
+	}
+	kind = route_lookup(ctx, ctx->ingress_ifindex, v6, after, &fib, &hop);
+	if (kind != ROUTE_FORWARD)
+		return kind;
+	flow->ifindex = hop.ifindex;
+	flow->mtu = hop.mtu;
+	flow_set_nexthop(v6, flow, hop.nexthop);
+	flow->generation = generation;
+	addr_copy(nexthop, hop.nexthop);
+	return ROUTE_FORWARD;
+}
+
+static __always_inline bool lb_too_big(const ctx_t *ctx, const struct pkt *p, __u16 mtu)
+{
+	__u32 headers = p->l4 - p->l3 +
+			(p->tuple.proto == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr));
+
+	return mtu && ctx_segment_len(ctx, headers, p->len) > mtu;
+}
+
+/* Translates and sends out by the flow's next hop. */
+static __always_inline int lb_forward(ctx_t *ctx, bool v6, struct pkt *p, struct flow *flow,
+				      const struct tuple *after)
+{
+	__be32 nexthop[4];
+	__u32 ifindex;
+
+	switch (lb_hop(ctx, v6, flow, after, nexthop)) {
+	case ROUTE_FORWARD:
+		break;
+	case ROUTE_STACK: /* the route to the backend has moved behind this host */
+		return nat_translate(ctx, v6, p, after) ? VERDICT_PASS :
+							  lb_drop(p, DROP_HELPER_FAILED);
+	default:
+		return lb_drop(p, DROP_NO_ROUTE);
+	}
+	if (p->ttl <= 1)
+		return lb_drop(p, DROP_TTL_EXCEEDED);
+	if (lb_too_big(ctx, p, flow->mtu)) {
+		drop_count(DROP_TOO_BIG, p->len);
+		return answer_too_big(ctx, v6, p, flow->mtu);
+	}
+	ifindex = flow->ifindex;
+	if (!nat_decrement_ttl(ctx, v6, p) || !nat_translate(ctx, v6, p, after))
+		return lb_drop(p, DROP_HELPER_FAILED);
+	return route_send(v6, ifindex, nexthop);
+}
+
+/* On egress the packet already has its way: only ingress may forward. */
+static __always_inline int lb_translate(ctx_t *ctx, bool v6, bool ingress, struct pkt *p,
+					struct flow *flow)
+{
+	struct tuple after;
+
+	flow_touch(flow, p);
+	flow_translation(v6, flow, p->tuple.proto, &after);
+	if (ingress && (flow->flags & FLOW_FORWARD))
+		return lb_forward(ctx, v6, p, flow, &after);
+	if (!nat_translate(ctx, v6, p, &after))
+		return lb_drop(p, DROP_HELPER_FAILED);
+	return VERDICT_PASS;
+}
+
+/* A row that stands where we want ours may be ours: of a flow whose other row
+ * was evicted, or of the same packet on another CPU. */
+static __always_inline bool lb_adopt(bool v6, struct lb_scratch *s)
+{
+	struct flow *flow = flow_find(v6, &s->reply);
+
+	if (!flow || !(flow->flags & FLOW_REPLY))
+		return false;
+	flow_translation(v6, flow, s->reply.proto, &s->known);
+	if (s->known.sport != s->back.sport || s->known.dport != s->back.dport ||
+	    !addr_equal(s->known.saddr, s->back.saddr, v6) ||
+	    !addr_equal(s->known.daddr, s->back.daddr, v6))
+		return false;
+	flow->state = 0;
+	flow->last_seen = flow_clock();
+	return true;
+}
+
+/*
+ * Inserts the reply's row, and by that takes the source port: BPF_NOEXIST makes
+ * the insertion the allocation. s->after.sport is the port taken. Without SNAT
+ * the client's own port comes first; it is taken only when one client port
+ * talks to one backend through two frontends.
+ */
+static __always_inline enum drop_reason lb_take_port(bool v6, const struct tuple *client,
+						     struct lb_scratch *s, __u32 hash)
+{
+	struct flow *flow = &s->flow;
+	bool snat = flow->flags & FLOW_SNAT;
+	long result;
+	int i;
+
+	tuple_reverse(client, &s->back);
+	flow->flags |= FLOW_REPLY;
+	flow->generation = 0;
+	__builtin_memset(s->nexthop, 0, sizeof(s->nexthop));
+	for (i = 0; i < SNAT_TRIES; i++) {
+		if (i > 0 || snat)
+			s->after.sport =
+				bpf_htons(cfg_snat_port_min +
+					  hash_scale(hash + i * 0x9e3779b9, cfg_snat_port_count));
+		tuple_reverse(&s->after, &s->reply);
+		result = flow_insert(&s->buffer, v6, &s->reply, &s->back, flow, s->nexthop,
+				     BPF_NOEXIST);
+		if (result == 0)
+			return DROP_NONE;
+		if (result != -EEXIST)
+			return DROP_FLOWS_FULL;
+		if (lb_adopt(v6, s))
+			return DROP_NONE;
+	}
+	return DROP_SNAT_EXHAUSTED;
+}
+
+/* Decides whether the chosen backend is reached through this host's stack or by
+ * forwarding, and in that case from which address. */
+static __always_inline enum drop_reason lb_route(ctx_t *ctx, bool v6, __u8 backend_flags,
+						 struct lb_scratch *s)
+{
+	struct iface_key key = {};
+	struct iface *iface;
+
+	if (backend_flags & BACKEND_LOCAL)
+		return DROP_NONE;
+	switch (route_lookup(ctx, ctx->ingress_ifindex, v6, &s->after, &s->fib, &s->hop)) {
+	case ROUTE_STACK:
+		return DROP_NONE;
+	case ROUTE_NONE:
+		return DROP_NO_ROUTE;
+	case ROUTE_FORWARD:
+		break;
+	}
+	if (!(backend_flags & BACKEND_REMOTE) && !s->hop.gateway && !s->hop.uplink)
+		return DROP_NONE;
+	key.ifindex = s->hop.ifindex;
+	iface = bpf_map_lookup_elem(&ifaces, &key);
+	if (!iface)
+		return DROP_SNAT_NO_ADDRESS;
+	if (v6)
+		addr_copy(s->after.saddr, iface->addr6);
+	else
+		s->after.saddr[3] = iface->addr4;
+	if (s->after.saddr[3] == 0)
+		return DROP_SNAT_NO_ADDRESS;
+	s->flow.flags |= FLOW_SNAT | FLOW_FORWARD;
+	return DROP_NONE;
+}
+
+static __always_inline enum drop_reason lb_make_flow(ctx_t *ctx, bool v6, const struct tuple *client,
+						     const struct choice *choice,
+						     struct lb_scratch *s, __u32 hash)
+{
+	enum drop_reason reason;
+
+	s->after = *client;
+	addr_copy(s->after.daddr, choice->backend->addr);
+	s->after.dport = choice->backend->port;
+	s->flow.backend = choice->id;
+	s->flow.last_seen = flow_clock();
+	reason = lb_route(ctx, v6, choice->backend->flags, s);
+	if (reason != DROP_NONE)
+		return reason;
+	reason = lb_take_port(v6, client, s, hash);
+	if (reason != DROP_NONE)
+		return reason;
+
+	s->flow.flags &= ~FLOW_REPLY;
+	if (s->flow.flags & FLOW_FORWARD) {
+		s->flow.generation = route_generation();
+		s->flow.ifindex = s->hop.ifindex;
+		s->flow.mtu = s->hop.mtu;
+		addr_copy(s->nexthop, s->hop.nexthop);
+	}
+	if (flow_insert(&s->buffer, v6, client, &s->after, &s->flow, s->nexthop, BPF_ANY))
+		return DROP_FLOWS_FULL;
+	conns_count(s->flow.service, s->flow.backend);
+	return DROP_NONE;
+}
+
+/* The first packet of a flow, or the first after its row was evicted: the
+ * Maglev table leads it to the same backend as long as the set is the same. */
+static __always_inline int lb_new_flow(ctx_t *ctx, bool v6, struct pkt *p, const struct frontend *fe)
+{
+	__u32 hash = lb_hash(v6, &p->tuple), zero = 0;
+	enum drop_reason reason;
+	struct lb_scratch *s;
+	struct choice choice;
+	struct flow *row;
+
+	svc_choose(fe->set_external, hash, &choice);
+	if (choice.mode == SET_REJECT) {
+		drop_count(DROP_NO_BACKEND, p->len);
+		return answer_refuse(ctx, v6, p);
+	}
+	if (choice.mode == SET_DROP)
+		return lb_drop(p, DROP_NO_LOCAL_BACKEND);
+	if (!choice.backend)
+		return lb_drop(p, DROP_STALE_SET);
+	s = bpf_map_lookup_elem(&lb_scratch, &zero);
+	if (!s)
+		return lb_drop(p, DROP_HELPER_FAILED);
+	__builtin_memset(&s->flow, 0, sizeof(s->flow));
+	s->flow.service = fe->service;
+	reason = lb_make_flow(ctx, v6, &p->tuple, &choice, s, hash);
+	if (reason != DROP_NONE)
+		return lb_drop(p, reason);
+	row = flow_find(v6, &p->tuple);
+	return row ? lb_translate(ctx, v6, true, p, row) : lb_drop(p, DROP_FLOWS_FULL);
+}
+
+/* A SYN on a known flow opens a new connection when the old one has ended, or
+ * when nobody took the last SYN and the backend is in no set any more. */
+static __always_inline bool lb_flow_over(const struct pkt *p, const struct flow *flow)
+{
+	struct backend *backend;
+	__u32 id;
+
+	if ((p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN || (flow->flags & FLOW_REPLY))
+		return false;
+	if (flow->state & (FLOW_FIN | FLOW_RST))
+		return true;
+	id = flow->backend;
+	backend = bpf_map_lookup_elem(&backends, &id);
+	return !backend || (backend->flags & BACKEND_RETIRED) || backend_is_free(backend);
+}
+
+/*
+ * An ICMP error belongs to the flow whose packet it quotes. The row of the
+ * opposite direction says what the quoted packet was before we translated it,
+ * and whom the error must reach.
+ */
+static __always_inline int lb_icmp_error(ctx_t *ctx, bool v6, bool ingress, struct pkt *p)
+{
+	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
+	struct tuple opposite, after, outer, quoted;
+	struct pkt quote = {};
+	struct flow *flow;
+	__be32 nexthop[4];
+	__u32 ifindex = 0;
+	bool forward;
+
+	if (!pkt_parse_quote(data, data_end, v6, p, &quote))
+		return VERDICT_PASS;
+	tuple_reverse(&quote.tuple, &opposite);
+	flow = flow_find(v6, &opposite);
+	if (!flow)
+		return VERDICT_PASS;
+	if (!ingress && ((flow->flags & FLOW_FORWARD) || !(flow->flags & FLOW_REPLY)))
+		return VERDICT_PASS;
+	forward = ingress && (flow->flags & FLOW_FORWARD);
+	flow_translation(v6, flow, opposite.proto, &after);
+	tuple_reverse(&after, &quoted);
+	outer = p->tuple;
+	addr_copy(outer.daddr, after.daddr);
+	/* a router's error keeps its sender, unless we forward it as ours */
+	if (forward || addr_equal(p->tuple.saddr, opposite.saddr, v6))
+		addr_copy(outer.saddr, after.saddr);
+	if (forward) {
+		if (lb_hop(ctx, v6, flow, &after, nexthop) != ROUTE_FORWARD)
+			return lb_drop(p, DROP_NO_ROUTE);
+		if (p->ttl <= 1)
+			return lb_drop(p, DROP_TTL_EXCEEDED);
+		ifindex = flow->ifindex;
+		if (!nat_decrement_ttl(ctx, v6, p))
+			return lb_drop(p, DROP_HELPER_FAILED);
+	}
+	if (!nat_translate_error(ctx, v6, p, &quote, &outer, &quoted))
+		return lb_drop(p, DROP_HELPER_FAILED);
+	return ifindex ? route_send(v6, ifindex, nexthop) : VERDICT_PASS;
+}
+
+static __always_inline int lb_ingress(ctx_t *ctx, bool v6, struct pkt *p)
+{
+	struct flow *flow = flow_find(v6, &p->tuple);
+	struct frontend *fe;
+
+	if (flow && !lb_flow_over(p, flow))
+		return lb_translate(ctx, v6, true, p, flow);
+	fe = lb_frontend(&p->tuple);
+	if (!fe)
+		return VERDICT_PASS;
+	return lb_new_flow(ctx, v6, p, fe);
+}
+
+static __always_inline int lb_egress(ctx_t *ctx, bool v6, struct pkt *p)
+{
+	struct flow *flow = flow_find(v6, &p->tuple);
+
+	if (!flow || (flow->flags & (FLOW_REPLY | FLOW_FORWARD)) != FLOW_REPLY)
+		return VERDICT_PASS;
+	return lb_translate(ctx, v6, false, p, flow);
+}
