@@ -2,7 +2,7 @@
 // Decides whether a file must be made again: beside it lies a note of what it was made from, by content and not by
 // time, because a checkout or an image gives every file a new time. Knows no compiler.
 
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -26,26 +26,34 @@ interface Note {
 
 /** True: it was there already. A failure of `make` leaves the old output and its note alone. */
 export async function makeCached(recipe: Recipe): Promise<boolean> {
-  const key = hashText(recipe.key.join('\0'));
+  const key = hash(recipe.key.join('\0'));
   if (await isFresh(recipe, key)) return true;
   await mkdir(path.dirname(recipe.output), { recursive: true });
   await mkdir(path.dirname(recipe.note), { recursive: true });
-  // Two processes may make the same file; each has its own until the rename.
-  const temporary = `${recipe.note}.${process.pid}.tmp`;
-  const started = Date.now();
-  const paths = await recipe.make(temporary);
-  const inputs: Record<string, string> = {};
-  for (const input of paths) inputs[input] = hashText(await readFile(input));
-  const note: Note = { key, inputs, output: hashText(await readFile(temporary)) };
-  await rename(temporary, recipe.output);
-  // What was made may be from the old text of a file and its hash from the new one: then nobody may trust the note.
-  if (await isAnyNewer(paths, started)) {
-    await rm(recipe.note, { force: true });
-    return false;
+  // Others may make the same file at this moment; each has its own until the rename.
+  const temporary = `${recipe.note}.${randomUUID()}.tmp`;
+  try {
+    const started = Date.now();
+    const paths = await recipe.make(temporary);
+    const note: Note = { key, inputs: await hashFiles(paths), output: hash(await readFile(temporary)) };
+    await rename(temporary, recipe.output);
+    // What was made may be from the old text of a file and its hash from the new one: then nobody may trust a note.
+    if (await isAnyNewer(paths, started)) {
+      await rm(recipe.note, { force: true });
+    } else {
+      await writeFile(temporary, JSON.stringify(note));
+      await rename(temporary, recipe.note);
+    }
+  } finally {
+    await rm(temporary, { force: true });
   }
-  await writeFile(temporary, JSON.stringify(note));
-  await rename(temporary, recipe.note);
   return false;
+}
+
+async function hashFiles(paths: readonly string[]): Promise<Record<string, string>> {
+  const hashes: Record<string, string> = {};
+  for (const file of paths) hashes[file] = hash(await readFile(file));
+  return hashes;
 }
 
 async function isAnyNewer(paths: readonly string[], time: number): Promise<boolean> {
@@ -59,9 +67,9 @@ async function isFresh(recipe: Recipe, key: string): Promise<boolean> {
   const note = parseNote(text.toString());
   if (note?.key !== key) return false;
   const files: [string, string][] = [...Object.entries(note.inputs), [recipe.output, note.output]];
-  for (const [file, hash] of files) {
+  for (const [file, expected] of files) {
     const content = await readIfThere(file);
-    if (content === undefined || hashText(content) !== hash) return false;
+    if (content === undefined || hash(content) !== expected) return false;
   }
   return true;
 }
@@ -85,6 +93,6 @@ async function readIfThere(file: string): Promise<Buffer | undefined> {
   }
 }
 
-function hashText(content: string | Buffer): string {
+function hash(content: string | Buffer): string {
   return createHash('sha256').update(content).digest('hex');
 }

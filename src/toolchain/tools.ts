@@ -47,8 +47,8 @@ export async function findClang(wanted?: string): Promise<Tool> {
   );
 }
 
-export async function findBpftool(): Promise<Tool> {
-  for (const path of BPFTOOLS) {
+export async function findBpftool(candidates: readonly string[] = BPFTOOLS): Promise<Tool> {
+  for (const path of candidates) {
     const text = await version(path, 'version');
     // The library inside it is the linker.
     if (text !== undefined) return { path, version: text.split('\n').slice(0, 2).join(', ') };
