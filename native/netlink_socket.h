@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// A raw rtnetlink socket: asks for dumps, receives datagrams. It checks who
+// speaks and to which request; what the messages say is netlink_parse's.
+#pragma once
+
+#include <linux/netlink.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "fd.h"
+
+// What a dump may be narrowed to; zero: not narrowed.
+struct DumpFilter {
+  uint8_t family = 0;
+  uint8_t table = 0;
+};
+
+class NetlinkSocket {
+ public:
+  using Visit = std::function<void(const nlmsghdr&)>;
+
+  // In the calling thread's network namespace. groups: bits of RTMGRP_*.
+  // 0 or an errno.
+  int open(uint32_t groups, int receiveBuffer);
+
+  // Visits every message of one dump of `type` (RTM_GET*). 0 or an errno;
+  // EINTR: the kernel's tables moved underneath, what was visited is not whole
+  // and has to be asked for again; EPROTO: an answer to something else.
+  int dump(uint16_t type, const DumpFilter& filter, const Visit& visit);
+
+  // Visits the messages of one datagram that has already arrived. 0 or an
+  // errno; EAGAIN: none there; ENOBUFS: some were lost.
+  int receive(const Visit& visit);
+
+  int fd() const { return fd_.get(); }
+  void close() { fd_.reset(); }
+
+ private:
+  int request(uint16_t type, const DumpFilter& filter);
+  int read(int flags, size_t* length);
+
+  Fd fd_;
+  uint32_t port_ = 0;
+  uint32_t sequence_ = 0;
+  std::vector<uint8_t> buffer_;
+};
