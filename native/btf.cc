@@ -6,6 +6,7 @@
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <map>
@@ -184,9 +185,9 @@ class LayoutReader {
         pair[1u] = Napi::Number::New(env_, static_cast<double>(btf_enum64_value(value)));
       } else {
         const struct btf_enum* value = btf_enum(type) + i;
-        const double number = btf_kflag(type) ? value->val : static_cast<uint32_t>(value->val);
+        const int64_t number = btf_kflag(type) ? int64_t{value->val} : int64_t{static_cast<uint32_t>(value->val)};
         pair[0u] = Napi::String::New(env_, btf__name_by_offset(btf_, value->name_off));
-        pair[1u] = Napi::Number::New(env_, number);
+        pair[1u] = Napi::Number::New(env_, static_cast<double>(number));
       }
       append(values, pair);
     }
@@ -287,14 +288,16 @@ class LayoutReader {
   std::map<std::pair<uint32_t, int>, std::vector<std::string>> tags_;
 };
 
-[[noreturn]] void FailToParse(Napi::Env env, const Attempt& attempt, int err) {
+[[noreturn]] void FailToParse(Napi::Env env, const Attempt& attempt, const std::string& path, int err) {
   Failure failure;
   failure.err = err;
   // libbpf's own errors have no errno; all of them say that this is no object file.
   if (err >= __LIBBPF_ERRNO__START) {
     failure.err = ENOEXEC;
     failure.reason = "it is not a BPF object file";
-  } else if (err == ENODATA) {
+  } else if (err == ENODATA || (err == ENOENT && access(path.c_str(), F_OK) == 0)) {
+    // ENOENT is how libbpf before 1.5 says it.
+    failure.err = ENODATA;
     failure.reason = "it has no BTF; compile it with -g";
   }
   Fail(env, attempt, std::move(failure));
@@ -305,7 +308,7 @@ Napi::Value ObjectLayout(const Napi::CallbackInfo& info) {
   const std::string path = Args(info, attempt).string(0, "path");
   attempt.object = path;
   BtfPtr btf(btf__parse_elf(path.c_str(), nullptr));
-  if (!btf) FailToParse(info.Env(), attempt, errno);
+  if (!btf) FailToParse(info.Env(), attempt, path, errno);
   return LayoutReader(info.Env(), btf.get()).read();
 }
 

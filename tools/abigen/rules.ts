@@ -38,6 +38,8 @@ const VALUELESS = new Set([
   'user_ringbuf',
 ]);
 
+const INNER = ', inner map';
+
 export function applyRules(layouts: readonly ObjectLayout[], header: HeaderNames): RulesResult {
   return new Rules(layouts, header).run();
 }
@@ -217,16 +219,15 @@ class Rules {
   }
 
   #inner(place: string, inner: LayoutInnerMap, valueStruct: string | undefined): InnerMap {
-    const innerPlace = `${place}, inner map`;
+    const innerPlace = place + INNER;
     if (valueStruct === undefined) return this.#rows(innerPlace, inner, undefined);
     const layout = this.#structs.get(valueStruct);
     if (layout !== undefined && layout.size !== inner.valueSize) {
       this.#refuse(innerPlace, `values have ${inner.valueSize} bytes, struct ${valueStruct} has ${layout.size}`);
     }
-    const key = { keyType: inner.keyType ?? (inner.keySize === 4 ? '__u32' : undefined) };
-    const { keyType: _keyType, ...rest } = inner;
-    const typed = { ...rest, valueType: `struct ${valueStruct}` };
-    return this.#rows(innerPlace, key.keyType === undefined ? typed : { ...typed, keyType: key.keyType }, undefined);
+    const keyType = inner.keyType ?? (inner.keySize === 4 ? '__u32' : undefined);
+    const typed = { ...inner, valueType: `struct ${valueStruct}`, ...(keyType === undefined ? {} : { keyType }) };
+    return this.#rows(innerPlace, typed, undefined);
   }
 
   #rows(place: string, map: LayoutInnerMap, keyEnum: string | undefined): InnerMap {
@@ -238,8 +239,8 @@ class Rules {
 
   #side(place: string, side: 'key' | 'value', type: string | undefined, held: string | undefined): MapSide | undefined {
     if (type === undefined) {
-      const inner = 'for the value of an inner map: TAG("inner_value:NAME") on the outer one';
-      this.#refuse(place, `its ${side} has a size but no type; use __type(${side}, ...) (${inner})`);
+      const inner = place.endsWith(INNER) ? ', or for an inner map TAG("inner_value:STRUCT") on the outer one' : '';
+      this.#refuse(place, `its ${side} has a size but no type; use __type(${side}, ...)${inner}`);
       return undefined;
     }
     const scalar = scalarOf(type);
