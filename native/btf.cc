@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// objectLayout(path): BTF of an ELF object as plain JavaScript data (types in src/kernel/layout.ts). Reports types as
-// they are written in C: the outermost typedef survives, because __be16 and __u16 differ in nothing else.
+// objectLayout(path): BTF of an ELF object as plain JavaScript data (types in
+// src/kernel/layout.ts). Reports types as they are written in C: the outermost typedef survives,
+// because __be16 and __u16 differ in nothing else.
 
 #include "btf.h"
 
@@ -148,8 +149,10 @@ class LayoutReader {
     object["size"] = Napi::Number::New(env_, size < 0 ? 0 : static_cast<double>(size));
     object["kind"] = Napi::String::New(env_, description.kind);
     object["type"] = Napi::String::New(env_, description.type);
-    if (description.typedefName) object["typedef"] = Napi::String::New(env_, *description.typedefName);
-    if (description.arrayLength) object["arrayLength"] = Napi::Number::New(env_, *description.arrayLength);
+    if (description.typedefName)
+      object["typedef"] = Napi::String::New(env_, *description.typedefName);
+    if (description.arrayLength)
+      object["arrayLength"] = Napi::Number::New(env_, *description.arrayLength);
   }
 
   Napi::Object readStruct(uint32_t id, const btf_type* type) const {
@@ -185,7 +188,8 @@ class LayoutReader {
         pair[1u] = Napi::Number::New(env_, static_cast<double>(btf_enum64_value(value)));
       } else {
         const struct btf_enum* value = btf_enum(type) + i;
-        const int64_t number = btf_kflag(type) ? int64_t{value->val} : int64_t{static_cast<uint32_t>(value->val)};
+        const int64_t number =
+            btf_kflag(type) ? int64_t{value->val} : int64_t{static_cast<uint32_t>(value->val)};
         pair[0u] = Napi::String::New(env_, btf__name_by_offset(btf_, value->name_off));
         pair[1u] = Napi::Number::New(env_, static_cast<double>(number));
       }
@@ -234,7 +238,8 @@ class LayoutReader {
 
   void readMap(Napi::Object& map, uint32_t definition) const {
     const btf_type* type = skip(definition);
-    for (const char* zero : {"type", "keySize", "valueSize", "maxEntries", "flags"}) map[zero] = Napi::Number::New(env_, 0);
+    for (const char* zero : {"type", "keySize", "valueSize", "maxEntries", "flags"})
+      map[zero] = Napi::Number::New(env_, 0);
     map["typeName"] = Napi::String::New(env_, "");
     if (!btf_is_struct(type)) return;
     const btf_member* members = btf_members(type);
@@ -256,7 +261,8 @@ class LayoutReader {
     // NULL: newer than this libbpf.
     const char* typeName = libbpf_bpf_map_type_str(static_cast<bpf_map_type>(type));
     map["type"] = Napi::Number::New(env_, type);
-    map["typeName"] = Napi::String::New(env_, typeName == nullptr ? std::to_string(type) : typeName);
+    map["typeName"] =
+        Napi::String::New(env_, typeName == nullptr ? std::to_string(type) : typeName);
   }
 
   /** __type(key, struct x) is a pointer to the type. */
@@ -271,7 +277,8 @@ class LayoutReader {
     map[side + "Size"] = Napi::Number::New(env_, size < 0 ? 0 : static_cast<double>(size));
   }
 
-  /** __array(values, struct { map definition }) is an array of pointers to it; the outer value is a descriptor. */
+  /** __array(values, struct { map definition }) is an array of pointers to it; the outer value is a
+   * descriptor. */
   void readInner(Napi::Object& map, uint32_t array) const {
     const btf_type* type = skip(array);
     if (!btf_is_array(type)) return;
@@ -288,7 +295,8 @@ class LayoutReader {
   std::map<std::pair<uint32_t, int>, std::vector<std::string>> tags_;
 };
 
-[[noreturn]] void FailToParse(Napi::Env env, const Attempt& attempt, const std::string& path, int err) {
+[[noreturn]] void FailToParse(Napi::Env env, const Attempt& attempt, const std::string& path,
+                              int err) {
   Failure failure;
   failure.err = err;
   // libbpf's own errors have no errno; all of them say that this is no object file.

@@ -138,6 +138,7 @@ export interface Service {
   readonly name: string;
   readonly portName: string;
   readonly proto: Proto;
+  readonly family: number;
 }
 
 export const serviceCodec: Codec<Service> = {
@@ -148,7 +149,7 @@ export const serviceCodec: Codec<Service> = {
     writeText(value.name, view, offset + 64, 64, 'service.name');
     writeText(value.portName, view, offset + 128, 64, 'service.port_name');
     view.setUint8(offset + 192, u8(value.proto, 'service.proto'));
-    view.setUint8(offset + 193, 0);
+    view.setUint8(offset + 193, u8(value.family, 'service.family'));
     view.setUint16(offset + 194, 0);
   },
   decode(view, offset) {
@@ -157,6 +158,7 @@ export const serviceCodec: Codec<Service> = {
       name: readText(view, offset + 64, 64),
       portName: readText(view, offset + 128, 64),
       proto: view.getUint8(offset + 192) as Proto,
+      family: view.getUint8(offset + 193),
     };
   },
 };
@@ -683,6 +685,7 @@ export const STRUCTS = {
       { name: 'name', property: 'name', offset: 64, size: 64, kind: 'text' },
       { name: 'port_name', property: 'portName', offset: 128, size: 64, kind: 'text' },
       { name: 'proto', property: 'proto', offset: 192, size: 1, kind: 'enum', enum: 'proto' },
+      { name: 'family', property: 'family', offset: 193, size: 1, kind: 'number' },
     ],
   },
   flow4_key: {

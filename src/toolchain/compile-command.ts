@@ -9,10 +9,7 @@ export interface CompileCommandOptions {
 }
 
 /** Prints one line; a failure is thrown as ToolchainError, whose message is meant for the terminal. */
-export async function compileCommand(
-  options: CompileCommandOptions,
-  print: (line: string) => void = console.log,
-): Promise<void> {
+export async function compileCommand(options: CompileCommandOptions, print: (line: string) => void): Promise<void> {
   const { object, cached, compiler } = await compileProduct({ outDir: options.out, clang: options.clang });
   print(cached ? `${object} is up to date (${compiler})` : `${object} compiled (${compiler})`);
 }

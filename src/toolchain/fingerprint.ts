@@ -27,14 +27,16 @@ export interface LayoutDifference {
 
 const SETTING = 'setting ';
 
-/** Lines of the named structs and enums, and of all maps and settings. */
+/** Lines of the named structs and enums, and of all shared maps and settings. */
 export function abiLines(layout: ObjectLayout, structs: Iterable<string>, enums: Iterable<string>): AbiLines {
   const lines: Record<string, string> = {};
   const structsByName = new Map(layout.structs.map((struct) => [struct.name, struct]));
   const enumsByName = new Map(layout.enums.map((declared) => [declared.name, declared]));
   for (const name of structs) addStruct(lines, structsByName.get(name));
   for (const name of enums) addEnum(lines, enumsByName.get(name));
-  for (const map of byName(layout.maps)) lines[`map ${map.name}`] = mapLine(map);
+  for (const map of byName(layout.maps)) {
+    if (!isPrivate(map)) lines[`map ${map.name}`] = mapLine(map);
+  }
   for (const variable of byName(layout.variables)) {
     if (isSetting(variable.name)) lines[SETTING + variable.name] = `${typeLine(variable)} in ${variable.section}`;
   }
@@ -69,6 +71,11 @@ export function formatDifference({ item, expected, found }: LayoutDifference): s
 /** A variable that the agent sets before load. */
 export function isSetting(name: string): boolean {
   return name.startsWith('cfg_');
+}
+
+/** A map that only programs read and write, such as scratch memory: no border runs through it. */
+export function isPrivate(map: LayoutMap): boolean {
+  return map.tags.includes('private');
 }
 
 /** The C spelling: outermost typedef, element type before its length. */

@@ -88,8 +88,8 @@ const GOLDEN = [
   golden(
     'service: zero-terminated text in UTF-8',
     serviceCodec,
-    { namespace: 'shop', name: 'wäb', portName: '', proto: Proto.Tcp },
-    `73686f70 ${'00'.repeat(60)} 77c3a462 ${'00'.repeat(60)} ${'00'.repeat(64)} 06 000000`,
+    { namespace: 'shop', name: 'wäb', portName: '', proto: Proto.Tcp, family: 6 },
+    `73686f70 ${'00'.repeat(60)} 77c3a462 ${'00'.repeat(60)} ${'00'.repeat(64)} 06 06 0000`,
   ),
   golden(
     'flow4_key: IPv4 addresses of four bytes',

@@ -11,7 +11,7 @@ import { addressFromBytes } from '../../src/net/ip.ts';
 const V4 = addressFromBytes(Uint8Array.of(192, 0, 2, 1));
 const V6 = addressFromBytes(Uint8Array.of(0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1));
 const backend = { addr: V4, port: 80, proto: Proto.Tcp, flags: 0, weight: 1, zone: 0 };
-const service = { namespace: 'a', name: 'b', portName: 'c', proto: Proto.Tcp };
+const service = { namespace: 'a', name: 'b', portName: 'c', proto: Proto.Tcp, family: 4 };
 const iface = { addr6: V6, addr4: V4, mtu: 1500, mac: '02:00:00:00:00:01', flags: 0 };
 
 describe('codecs', () => {

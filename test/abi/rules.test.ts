@@ -173,7 +173,8 @@ const REST: Case[] = [
   {
     rule: 'a map whose key has no type',
     source: `struct { ${MAP} __uint(key_size, 4); __type(value, __u32); } rows SEC(".maps");`,
-    problem: 'map rows: its key has a size but no type; use __type(key, ...)',
+    problem:
+      'map rows: its key has a size but no type; use __type(key, ...), or TAG("private") where only programs use it',
   },
   {
     rule: 'a map whose value is a bare int',
@@ -204,7 +205,7 @@ const REST: Case[] = [
 struct { __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); __uint(max_entries, 1); __type(key, __u32);
 __array(values, struct inner); } rows SEC(".maps");`,
     problem:
-      'map rows, inner map: its value has a size but no type; use __type(value, ...), or for an inner map TAG("inner_value:STRUCT") on the outer one',
+      'map rows, inner map: its value has a size but no type; use __type(value, ...), or TAG("inner_value:STRUCT") on the outer map',
   },
   {
     rule: 'an inner map whose value has another size than its tag says',
@@ -267,6 +268,12 @@ struct part p; __u32 pad2;`;
       ...['scalar', 'scalar', 'scalar', 'scalar', 'address', 'scalar', 'scalar', 'scalar', 'enum', 'flags', 'scalar'],
       ...['pad', 'address', 'mac', 'text', 'scalars', 'struct', 'pad'],
     ]);
+  });
+
+  it('leave out a map that only programs use', async () => {
+    const source = `struct { ${MAP} __uint(key_size, 4); __uint(value_size, 7); } scratch SEC(".maps") TAG("private");`;
+    expect(await problems(source)).toEqual([]);
+    expect(applyRules([await layoutOf(source)], headerNames('')).abi.maps).toEqual([]);
   });
 
   it('take in a struct that is marked although the header does not declare it', async () => {

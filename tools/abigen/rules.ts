@@ -10,7 +10,7 @@ import type {
   LayoutStruct,
   ObjectLayout,
 } from '../../src/kernel/layout.ts';
-import { isSetting, spellType } from '../../src/toolchain/fingerprint.ts';
+import { isPrivate, isSetting, spellType } from '../../src/toolchain/fingerprint.ts';
 import type { Abi, AbiMap, Enum, Field, FieldKind, InnerMap, MapSide, Setting, Struct } from './abi.ts';
 import { classify, Refusal, scalarOf } from './classify.ts';
 import type { HeaderNames } from './header.ts';
@@ -202,15 +202,16 @@ class Rules {
       this.#layouts.flatMap((layout) => layout.maps),
       () => true,
     );
-    return sorted(maps).map((map) => this.#map(map));
+    return sorted(maps).flatMap((map) => this.#map(map) ?? []);
   }
 
-  #map(map: LayoutMap): AbiMap {
+  #map(map: LayoutMap): AbiMap | undefined {
     const place = `map ${map.name}`;
     if (map.name.length > MAP_NAME_MAX) {
       const over = `${map.name.length} characters, of which the kernel keeps ${MAP_NAME_MAX}`;
       this.#refuse(place, `its name has ${over}; shorten it`);
     }
+    if (isPrivate(map)) return undefined;
     const tags = parseTags(map.tags, ['doc', 'key_enum', 'inner_value']);
     if (tags.unknown.length > 0)
       this.#refuse(place, `unknown tag "${tags.unknown.join('", "')}"; remove or correct it`);
@@ -239,8 +240,10 @@ class Rules {
 
   #side(place: string, side: 'key' | 'value', type: string | undefined, held: string | undefined): MapSide | undefined {
     if (type === undefined) {
-      const inner = place.endsWith(INNER) ? ', or for an inner map TAG("inner_value:STRUCT") on the outer one' : '';
-      this.#refuse(place, `its ${side} has a size but no type; use __type(${side}, ...)${inner}`);
+      const other = place.endsWith(INNER)
+        ? 'TAG("inner_value:STRUCT") on the outer map'
+        : 'TAG("private") where only programs use it';
+      this.#refuse(place, `its ${side} has a size but no type; use __type(${side}, ...), or ${other}`);
       return undefined;
     }
     const scalar = scalarOf(type);

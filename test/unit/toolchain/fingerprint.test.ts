@@ -102,6 +102,7 @@ describe('fingerprint', () => {
     ['the order of maps', { ...BASE, maps: [outer, map] }],
     ['the order of tags', withFields([port, { ...addr, tags: ['doc:where', 'address'] }])],
     ['a setting', { ...BASE, variables: [{ ...setting, size: 4, type: 'unsigned int', typedef: '__u32' }] }],
+    ['a private map', { ...BASE, maps: [map, outer, { ...map, name: 'scratch', tags: ['private'] }] }],
     ['a struct of the kernel', { ...BASE, structs: BASE.structs.slice(0, 1) }],
   ];
   it.for(same)('stays with another value for %s', ([, layout]) => {
