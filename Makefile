@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+# Thin on purpose: what a step does stands in package.json's scripts and in tools/; here stands what it needs to be done
+# first, and when it need not be done again. V=1 shows the commands; -j is safe.
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := help
+
+V ?=
+Q := $(if $(V),,@)
+export V
+
+# `node --run` reads package.json's scripts and needs no npm: Debian's npm does not run on this Node.
+RUN := node_modules/node/bin/node --run
+say = @echo "==> $(1)"
+
+ADDON := native/build/Release/bpfsvc.node
+PROGRAMS := dist/bpf/.built
+JS := dist/.built
+
+NATIVE_SOURCES := native/binding.gyp $(wildcard native/*.cc native/*.h) tools/build-addon.ts
+BPF_SOURCES := $(shell find bpf -name '*.[ch]') $(wildcard src/toolchain/*.ts)
+TS_SOURCES := $(shell find src -name '*.ts') tsconfig.json tsconfig.build.json
+
+# Arguments of a single run: make test ARGS='test/netns -t NodePort', make bench OUT=bench.json
+ARGS ?=
+OUT ?=
+
+.PHONY: help
+help: ## this text
+	@echo 'bpfsvc: an eBPF service load balancer. As root, on Linux with BTF and cgroup v2:'
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1~\2/p' $(MAKEFILE_LIST) | awk -F '~' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@echo
+	@echo 'Each brings what it needs itself. V=1 shows the commands.'
+
+.PHONY: demo
+demo: build ## a two-node cluster in network namespaces, carrying HTTP through services
+	$(call say,demo)
+	$(Q)$(RUN) demo -- $(ARGS)
+
+.PHONY: test
+test: build ## all tests (ARGS='PATH -t TITLE' for some)
+	$(call say,tests)
+	$(Q)$(RUN) test -- $(ARGS)
+
+.PHONY: test-unit
+test-unit: $(ADDON) ## the tests that need no root and no kernel
+	$(call say,unit tests)
+	$(Q)$(RUN) test -- --project unit $(ARGS)
+
+.PHONY: bench
+bench: build ## ratios against direct connections (OUT=FILE for JSON)
+	$(call say,bench)
+	$(Q)OUT='$(OUT)' $(RUN) bench -- $(ARGS)
+
+.PHONY: build
+build: $(ADDON) $(PROGRAMS) $(JS) ## addon, BPF programs, JavaScript
+
+.PHONY: deps
+deps: ## Debian packages (only those missing) and node_modules
+	$(Q)sh tools/deps.sh
+
+# What needs root or a kernel says so before anything is installed or built.
+.PHONY: preflight
+preflight:
+	$(Q)sh tools/preflight.sh $(firstword $(filter demo test bench,$(MAKECMDGOALS)))
+ifneq ($(filter demo test bench,$(MAKECMDGOALS)),)
+deps: preflight
+endif
+
+$(ADDON): $(NATIVE_SOURCES) package-lock.json | deps
+	$(call say,addon)
+	$(Q)$(RUN) build:addon $(if $(V),,>.cache/addon.log 2>&1 || { cat .cache/addon.log; exit 1; })
+	$(Q)touch $@
+
+$(PROGRAMS): $(BPF_SOURCES) | deps $(ADDON)
+	$(call say,BPF programs)
+	$(Q)$(RUN) build:bpf $(if $(V),,>.cache/bpf.log 2>&1 || { cat .cache/bpf.log; exit 1; })
+	$(Q)touch $@
+
+$(JS): $(TS_SOURCES) package-lock.json | deps
+	$(call say,JavaScript)
+	$(Q)$(RUN) build:ts
+	$(Q)touch $@
+
+.PHONY: abi
+abi: $(ADDON) | deps ## regenerate src/abi and docs/map-abi.md from bpf/abi.h
+	$(Q)$(RUN) abi
+
+.PHONY: lint lint-ts lint-types lint-format lint-c lint-abi
+lint: lint-types lint-ts lint-format lint-c lint-abi ## types, eslint, formats, stale generated files
+lint-types: | deps
+	$(call say,tsc)
+	$(Q)$(RUN) typecheck
+lint-ts: | deps
+	$(call say,eslint)
+	$(Q)$(RUN) lint:ts
+lint-format: | deps
+	$(call say,prettier)
+	$(Q)$(RUN) lint:format
+lint-c: | deps
+	$(call say,clang-format)
+	$(Q)$(RUN) lint:c
+lint-abi: $(ADDON) | deps
+	$(call say,generated files)
+	$(Q)$(RUN) abi:check
+
+.PHONY: fmt
+fmt: | deps ## format everything
+	$(Q)$(RUN) fmt
+
+.PHONY: clean
+clean: ## remove what was built (not node_modules)
+	$(Q)rm -rf dist native/build .cache coverage

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Three projects: unit needs neither root nor the kernel's help; kernel loads programs into it, each file on resources of
+// its own; netns builds whole nodes and looks for what was left behind, so its files take turns, after all others.
+// Forks everywhere: a fault in native code, or a namespace entered, must stay in one file's process.
+
+import { defineConfig } from 'vitest/config';
+
+// No test waits for the clock. This only ends a run that would hang forever, on a machine however slow.
+const HANG_GUARD_MS = 120_000;
+
+const common = { environment: 'node', pool: 'forks', testTimeout: HANG_GUARD_MS, hookTimeout: HANG_GUARD_MS } as const;
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          ...common,
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts', 'test/abi/**/*.test.ts'],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'kernel',
+          include: ['test/prog/**/*.test.ts', 'test/addon/**/*.test.ts'],
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'netns',
+          include: ['test/netns/**/*.test.ts'],
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
