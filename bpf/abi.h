@@ -106,7 +106,7 @@ enum drop_reason {
 #pragma clang diagnostic error "-Wpadded"
 
 struct frontend_key {
-	__u8 addr[16] ADDR; /* zero: NodePort, any node address */
+	__u8 addr[16] ADDR; /* 0.0.0.0 or ::: NodePort, any node address of the family */
 	__be16 port;
 	__u8 proto ENUM(proto);
 	__u8 pad;
@@ -133,13 +133,15 @@ struct backend {
 	__u16 zone;
 };
 
-/* So that a dump can name what it shows without the agent. Zero-terminated. */
+/* One port of a Service in one family: so that a dump can name what it shows
+ * without the agent. Its sets are 2 * id (cluster list) and 2 * id + 1 (local). */
 struct service {
 	char namespace[64];
 	char name[64];
 	char port_name[64];
 	__u8 proto ENUM(proto);
-	__u8 pad[3];
+	__u8 family; /* 4 or 6 */
+	__u8 pad[2];
 };
 
 struct flow4_key {

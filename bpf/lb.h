@@ -36,7 +36,7 @@ struct {
 	__uint(max_entries, 1);
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(struct lb_scratch));
-} lb_scratch SEC(".maps");
+} lb_scratch SEC(".maps") TAG("private");
 
 static __always_inline int lb_drop(const struct pkt *p, enum drop_reason reason)
 {
@@ -64,7 +64,7 @@ static __always_inline struct frontend *lb_frontend(const struct tuple *t)
 
 	if (fe)
 		return fe;
-	fe = svc_lookup_node_port(t->dport, t->proto);
+	fe = svc_lookup_node_port(t->daddr, t->dport, t->proto);
 	return fe && node_addr_has_node_ports(t->daddr) ? fe : 0;
 }
 

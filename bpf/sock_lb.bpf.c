@@ -72,16 +72,15 @@ static __always_inline bool in_host_netns(struct bpf_sock_addr *ctx)
 static __always_inline struct frontend *sock_lookup(struct bpf_sock_addr *ctx,
 						    const __be32 addr[4], __be16 port, __u8 proto)
 {
-	struct frontend *fe = svc_lookup(addr, port, proto);
+	struct frontend *fe;
 
+	if (addr_is_loopback(addr))
+		return in_host_netns(ctx) ? svc_lookup_node_port(addr, port, proto) : 0;
+	fe = svc_lookup(addr, port, proto);
 	if (fe)
 		return fe;
-	fe = svc_lookup_node_port(port, proto);
-	if (!fe)
-		return 0;
-	if (addr_is_loopback(addr))
-		return in_host_netns(ctx) ? fe : 0;
-	return node_addr_has_node_ports(addr) ? fe : 0;
+	fe = svc_lookup_node_port(addr, port, proto);
+	return fe && node_addr_has_node_ports(addr) ? fe : 0;
 }
 
 static __always_inline int sock_refuse(int error, enum drop_reason reason)

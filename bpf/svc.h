@@ -40,12 +40,13 @@ static __always_inline struct frontend *svc_lookup(const __be32 addr[4], __be16 
 	return bpf_map_lookup_elem(&frontends, &key);
 }
 
-/* A NodePort is one row for all node addresses; the caller says whether addr is one. */
-static __always_inline struct frontend *svc_lookup_node_port(__be16 port, __u8 proto)
+/* A NodePort is one row for all node addresses of a family; whether addr is one, the caller says. */
+static __always_inline struct frontend *svc_lookup_node_port(const __be32 addr[4], __be16 port,
+							     __u8 proto)
 {
-	struct frontend_key key = { .port = port, .proto = proto };
+	__be32 any[4] = { 0, 0, addr_is_v4(addr) ? IN6_MAPPED_PREFIX : 0, 0 };
 
-	return bpf_map_lookup_elem(&frontends, &key);
+	return svc_lookup(any, port, proto);
 }
 
 static __always_inline bool node_addr_has_node_ports(const __be32 addr[4])

@@ -12,6 +12,8 @@ export type Address = string & { readonly [canonical]: never };
 
 export type Family = 4 | 6;
 
+export const UNSPECIFIED: Readonly<Record<Family, Address>> = { 4: '0.0.0.0' as Address, 6: '::' as Address };
+
 /** Four 32-bit words of the 16-byte form. Filled and read within one call, never across calls. */
 const words = new Uint32Array(4);
 const otherWords = new Uint32Array(4);

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pure: the Maglev lookup table (Eisenbud et al., NSDI 2016, section 3.4). Made from backend keys, never from ids, so
+// that every node that knows the same backends computes the same table.
+
+/** Primes just under powers of two: a table fills its power-of-two run of slots, and its size changes only when the
+ * number of backends doubles. The same backends have the same size on every node, whatever their history. */
+export const TABLE_SIZES: readonly number[] = [251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521, 131071];
+
+/** Slots a backend should have for shares within 1 % of each other. */
+const SLOTS_PER_BACKEND = 100;
+
+/** The table size for a number of backends: the first that gives each 100 slots, or the largest allowed. */
+export function tableSize(backends: number, cap = 131071): number {
+  let size = TABLE_SIZES[0] ?? 251;
+  for (const candidate of TABLE_SIZES) {
+    if (candidate > cap) break;
+    size = candidate;
+    if (candidate >= backends * SLOTS_PER_BACKEND) break;
+  }
+  return size;
+}
+
+/**
+ * Indexes into keys, one a slot. The keys' order decides ties, so callers sort them.
+ * @param keys at least one
+ * @param size a prime, greater than the number of keys
+ */
+export function maglevTable(keys: readonly string[], size: number): Uint32Array {
+  const count = keys.length;
+  const position = new Uint32Array(count);
+  const skip = new Uint32Array(count);
+  for (let i = 0; i < count; i++) {
+    const key = keys[i] ?? '';
+    position[i] = murmur3(key, 0x6f666673) % size;
+    skip[i] = (murmur3(key, 0x736b6970) % (size - 1)) + 1;
+  }
+  const table = new Uint32Array(size).fill(FREE);
+  for (let filled = 0; ; ) {
+    for (let i = 0; i < count; i++) {
+      let at = position[i] ?? 0;
+      const step = skip[i] ?? 1;
+      while (table[at] !== FREE) {
+        at += step;
+        if (at >= size) at -= size;
+      }
+      table[at] = i;
+      position[i] = at;
+      if (++filled === size) return table;
+    }
+  }
+}
+
+const FREE = 0xffff_ffff;
+
+/** MurmurHash3 (A. Appleby, x86_32) over the text's UTF-16 units, one 32-bit block each. */
+function murmur3(text: string, seed: number): number {
+  let h = seed;
+  for (let i = 0; i < text.length; i++) {
+    let k = Math.imul(text.charCodeAt(i), 0xcc9e2d51);
+    k = (k << 15) | (k >>> 17);
+    h ^= Math.imul(k, 0x1b873593);
+    h = (h << 13) | (h >>> 19);
+    h = (Math.imul(h, 5) + 0xe6546b64) | 0;
+  }
+  h ^= text.length;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pure: one Service and its slices, seen from one node -> the entries wanted. Dry-run, diff and explain ask the same
+// function; it does no I/O and knows no ids.
+
+import type { Endpoint, EndpointSlice, Protocol, Service, ServicePort } from '../model/types.ts';
+import { objectKey } from '../model/types.ts';
+import type { Address, Family } from '../net/ip.ts';
+import { UNSPECIFIED, family } from '../net/ip.ts';
+import type { NodeView } from './eligible.ts';
+import { eligibleEndpoints } from './eligible.ts';
+import type { Locality, SetScope, WantedBackend, WantedFrontend, WantedPort, WantedService, WantedSet } from './types.ts';
+
+/** SCTP needs a checksum that the packet path does not write yet. */
+const PROTOCOLS: ReadonlySet<Protocol> = new Set<Protocol>(['TCP', 'UDP']);
+
+interface PortEndpoint extends Endpoint {
+  readonly port: number;
+}
+
+export function planService(service: Service, slices: Iterable<EndpointSlice>, node: NodeView): WantedService {
+  const all = [...slices];
+  const ports: WantedPort[] = [];
+  for (const port of service.ports) {
+    if (!PROTOCOLS.has(port.protocol)) continue;
+    for (const of of FAMILIES) {
+      const frontends = planFrontends(service, port, of);
+      if (frontends.length === 0) continue;
+      const eligible = eligibleEndpoints(portEndpoints(all, port, of), node);
+      ports.push({
+        namespace: service.namespace,
+        name: service.name,
+        portName: port.name,
+        protocol: port.protocol,
+        family: of,
+        frontends,
+        sets: {
+          cluster: toSet(eligible.cluster, port.protocol, node, false),
+          local: toSet(eligible.local, port.protocol, node, eligible.anywhere),
+        },
+      });
+    }
+  }
+  return { key: objectKey(service), ports };
+}
+
+const FAMILIES: readonly Family[] = [4, 6];
+
+/** A Service without a ClusterIP of a family does not exist for that family. */
+function planFrontends(service: Service, port: ServicePort, of: Family): WantedFrontend[] {
+  const clusterIPs = service.clusterIPs.filter((address) => family(address) === of);
+  if (clusterIPs.length === 0) return [];
+  const internal: SetScope = service.internalTrafficPolicy === 'Local' ? 'local' : 'cluster';
+  const external: SetScope = service.externalTrafficPolicy === 'Local' ? 'local' : 'cluster';
+  const frontends: WantedFrontend[] = clusterIPs.map((address) => ({
+    address,
+    port: port.port,
+    kind: 'ClusterIP',
+    internal,
+    external: internal,
+    affinitySeconds: service.affinitySeconds,
+  }));
+  // A client on this node is short-circuited to the cluster list, whatever externalTrafficPolicy says.
+  const add = (kind: WantedFrontend['kind'], address: Address, number: number): void => {
+    frontends.push({ address, port: number, kind, internal: 'cluster', external, affinitySeconds: service.affinitySeconds });
+  };
+  for (const address of service.externalIPs) if (family(address) === of) add('ExternalIP', address, port.port);
+  for (const address of service.loadBalancerIPs) if (family(address) === of) add('LoadBalancer', address, port.port);
+  if (port.nodePort !== 0) add('NodePort', UNSPECIFIED[of], port.nodePort);
+  return frontends;
+}
+
+/** Joins by port name and protocol, never by number: one name may have several numbers. */
+function portEndpoints(slices: readonly EndpointSlice[], port: ServicePort, of: Family): PortEndpoint[] {
+  const found = new Map<string, PortEndpoint>();
+  for (const slice of slices) {
+    if (slice.family !== of) continue;
+    for (const { name, protocol, port: number } of slice.ports) {
+      if (name !== port.name || protocol !== port.protocol) continue;
+      for (const endpoint of slice.endpoints) {
+        const key = `${endpoint.address} ${String(number)}`;
+        // Listed twice, running beats terminating; otherwise the later entry counts.
+        if (found.has(key) && endpoint.terminating) continue;
+        found.set(key, { ...endpoint, port: number });
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+/** elsewhere: usable endpoints exist, though perhaps not in this list. */
+function toSet(endpoints: readonly PortEndpoint[], protocol: Protocol, node: NodeView, elsewhere: boolean): WantedSet {
+  const backends: WantedBackend[] = endpoints.map(({ address, port, nodeName }) => ({
+    key: `${address} ${String(port)}/${protocol}`,
+    address,
+    port,
+    locality: locality(nodeName, node),
+  }));
+  backends.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  return { backends, whenEmpty: elsewhere ? 'drop' : 'reject' };
+}
+
+function locality(nodeName: string, node: NodeView): Locality {
+  if (nodeName === '' || node.name === '') return 'unknown';
+  return nodeName === node.name ? 'local' : 'remote';
+}

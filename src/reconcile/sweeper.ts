@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Walks the flow tables in bounded turns: removes what has expired, folds its counts into the traffic map, and learns
+// which backend and service ids are still named, so that retired ones can be used again.
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Flow, Flow4, Flow4Key, Flow6, Flow6Key, Traffic } from '../abi/codecs.gen.ts';
+import { FlowFlags, FlowState, Proto } from '../abi/enums.gen.ts';
+import type { FlowMaps, Row } from '../datapath/lb-maps.ts';
+import type { BackendTable } from './backend-table.ts';
+import type { ServiceIds } from './service-ids.ts';
+
+/** Seconds without a packet after which a flow has ended; kube-proxy's conntrack settings override some. */
+export interface FlowTimeouts {
+  readonly tcpEstablished: number;
+  readonly tcpOpening: number;
+  readonly tcpClosing: number;
+  readonly tcpReset: number;
+  readonly udp: number;
+  readonly udpStream: number;
+}
+
+/** Linux's conntrack defaults, and kube-proxy's for established TCP (KubeProxyConfiguration, conntrack). */
+export const DEFAULT_TIMEOUTS: FlowTimeouts = {
+  tcpEstablished: 86_400,
+  tcpOpening: 120,
+  tcpClosing: 120,
+  tcpReset: 10,
+  udp: 30,
+  udpStream: 120,
+};
+
+export interface SweepResult {
+  readonly live: number;
+  readonly removed: number;
+  readonly backends: ReadonlySet<number>;
+  readonly services: ReadonlySet<number>;
+}
+
+type AnyRow = Row<Flow4Key | Flow6Key, Flow4 | Flow6>;
+
+const BATCH = 512;
+/** Units of flow.last_seen in a second. */
+const CLOCK_HZ = 1e9 / 2 ** 30;
+
+export class Sweeper {
+  readonly #maps: FlowMaps;
+  readonly #timeouts: FlowTimeouts;
+  /** CLOCK_MONOTONIC in ns. */
+  readonly #clock: () => bigint;
+
+  constructor(maps: FlowMaps, timeouts: FlowTimeouts, clock: () => bigint = () => process.hrtime.bigint()) {
+    this.#maps = maps;
+    this.#timeouts = timeouts;
+    this.#clock = clock;
+  }
+
+  /** One walk over everything. What was retired before it began and is named by nothing that it met may be forgotten. */
+  async sweep(backends: BackendTable, services: ServiceIds): Promise<SweepResult> {
+    const retiredBackends = [...backends.retired.keys()];
+    const retiredServices = [...services.retired.keys()];
+    const named = { backends: new Set<number>(), services: new Set<number>() };
+    const four = await this.#sweepFamily(
+      this.#maps.flows4(),
+      (key) => this.#maps.getFlow4(key as Flow4Key),
+      (keys) => { this.#maps.deleteFlows4(keys as Flow4Key[]); },
+      named,
+    );
+    const six = await this.#sweepFamily(
+      this.#maps.flows6(),
+      (key) => this.#maps.getFlow6(key as Flow6Key),
+      (keys) => { this.#maps.deleteFlows6(keys as Flow6Key[]); },
+      named,
+    );
+    for (const rows of [this.#maps.sockets(), this.#maps.udpPeers()]) {
+      for (const [, { backend, service }] of rows) note(named, backend, service);
+    }
+    backends.forget(retiredBackends.filter((id) => !named.backends.has(id)));
+    services.forget(retiredServices.filter((id) => !named.services.has(id)));
+    return { live: four.live + six.live, removed: four.removed + six.removed, ...named };
+  }
+
+  async #sweepFamily(
+    rows: Iterable<AnyRow>,
+    find: (key: Flow4Key | Flow6Key) => Flow4 | Flow6 | undefined,
+    remove: (keys: (Flow4Key | Flow6Key)[]) => void,
+    named: { backends: Set<number>; services: Set<number> },
+  ): Promise<{ live: number; removed: number }> {
+    const expired: AnyRow[] = [];
+    let live = 0;
+    let seen = 0;
+    for (const [key, row] of rows) {
+      if (++seen % BATCH === 0) await nextTurn();
+      if (this.#isOver(key, row) && this.#pairIsOver(key, row, find)) {
+        expired.push([key, row]);
+        continue;
+      }
+      live++;
+      note(named, row.flow.backend, row.flow.service);
+    }
+    for (let at = 0; at < expired.length; at += BATCH) {
+      const batch = expired.slice(at, at + BATCH);
+      // Counts first: a flow must not vanish from both places.
+      this.#fold(batch);
+      remove(batch.map(([key]) => key));
+      await nextTurn();
+    }
+    return { live, removed: expired.length };
+  }
+
+  #isOver(key: { readonly proto: number }, { flow }: { readonly flow: Flow }): boolean {
+    const now = Number((this.#clock() >> 30n) & 0xffff_ffffn);
+    return ((now - flow.lastSeen) >>> 0) / CLOCK_HZ > this.#timeout(key.proto, flow);
+  }
+
+  #timeout(proto: number, flow: Flow): number {
+    const t = this.#timeouts;
+    if (proto !== Proto.Tcp) return flow.packets > 1n ? t.udpStream : t.udp;
+    if (flow.state & FlowState.Rst) return t.tcpReset;
+    if (flow.state & FlowState.Fin) return t.tcpClosing;
+    return flow.state & FlowState.Ack ? t.tcpEstablished : t.tcpOpening;
+  }
+
+  /** A flow lives while either direction does: one row without the other would leak packets untranslated. */
+  #pairIsOver(
+    key: Flow4Key | Flow6Key,
+    row: Flow4 | Flow6,
+    find: (key: Flow4Key | Flow6Key) => Flow4 | Flow6 | undefined,
+  ): boolean {
+    const pair = { saddr: row.daddr, daddr: row.saddr, sport: row.flow.dport, dport: row.flow.sport, proto: key.proto };
+    const other = find(pair);
+    return other === undefined || this.#isOver(pair, other) || other.flow.state === FlowState.Rst;
+  }
+
+  #fold(rows: readonly AnyRow[]): void {
+    const sums = new Map<string, Row<{ service: number; backend: number }, Traffic>>();
+    for (const [, { flow }] of rows) {
+      const key = { service: flow.service, backend: flow.backend };
+      const name = `${String(key.service)} ${String(key.backend)}`;
+      const before = sums.get(name)?.[1] ?? this.#maps.getTraffic(key) ?? NO_TRAFFIC;
+      sums.set(name, [key, addFlow(before, flow)]);
+    }
+    if (sums.size > 0) this.#maps.putTraffic([...sums.values()]);
+  }
+}
+
+export const NO_TRAFFIC: Traffic = { inPackets: 0n, inBytes: 0n, outPackets: 0n, outBytes: 0n };
+
+/** A flow's row counts one direction: in is client -> backend. */
+export function addFlow(sum: Traffic, flow: Pick<Flow, 'flags' | 'packets' | 'bytes'>): Traffic {
+  if (flow.flags & FlowFlags.Reply) {
+    return { ...sum, outPackets: sum.outPackets + flow.packets, outBytes: sum.outBytes + flow.bytes };
+  }
+  return { ...sum, inPackets: sum.inPackets + flow.packets, inBytes: sum.inBytes + flow.bytes };
+}
+
+function note(named: { backends: Set<number>; services: Set<number> }, backend: number, service: number): void {
+  named.backends.add(backend);
+  named.services.add(service);
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Slot tables: immutable, shared by content. A set's word points at one; a change makes a new table in free slots, and
+// the old one is freed when no word points at it and a grace period has passed.
+
+import { SlotGeometry } from '../abi/enums.gen.ts';
+import type { LbMaps } from '../datapath/lb-maps.ts';
+import type { Protocol } from '../model/types.ts';
+import { maglevTable, tableSize } from '../plan/maglev.ts';
+import type { WantedBackend } from '../plan/types.ts';
+import type { BackendTable } from './backend-table.ts';
+import { SlotAllocator } from './slot-allocator.ts';
+
+const SEGMENT_SLOTS = SlotGeometry.SlotsPerBlock * SlotGeometry.BlocksPerSegment;
+
+export interface Table {
+  readonly content: string;
+  readonly first: number;
+  readonly count: number;
+  /** Distinct, in the order of the sorted keys. */
+  readonly ids: readonly number[];
+  uses: number;
+}
+
+export class TableStore {
+  readonly #maps: LbMaps;
+  readonly #backends: BackendTable;
+  readonly #slots: SlotAllocator;
+  readonly #byContent = new Map<string, Table>();
+  readonly #cap: number;
+
+  constructor(maps: LbMaps, backends: BackendTable, cap: number) {
+    this.#maps = maps;
+    this.#backends = backends;
+    this.#slots = new SlotAllocator(maps.capacity.slotSegments);
+    this.#cap = cap;
+  }
+
+  get size(): number {
+    return this.#byContent.size;
+  }
+
+  /** A table for these backends (at least one, sorted), its slots written; counts one more set that uses it. */
+  acquire(backends: readonly WantedBackend[], protocol: Protocol): Table {
+    const content = tableContent(backends.map((backend) => backend.key));
+    const known = this.#byContent.get(content);
+    if (known !== undefined) {
+      this.#refreshLocality(backends, protocol, known);
+      known.uses++;
+      return known;
+    }
+    const count = tableSize(backends.length, this.#cap);
+    const first = this.#slots.allocate(count);
+    const ids: number[] = [];
+    try {
+      for (const backend of backends) ids.push(this.#backends.acquire(backend, protocol));
+    } catch (error) {
+      for (const id of ids) this.#backends.release(id);
+      this.#slots.free(first, count);
+      throw error;
+    }
+    const order = maglevTable(
+      backends.map((backend) => backend.key),
+      count,
+    );
+    const slots = this.#maps.slotSegment(Math.floor(first / SEGMENT_SLOTS));
+    const base = first % SEGMENT_SLOTS;
+    for (let slot = 0; slot < count; slot++) slots[base + slot] = ids[order[slot] ?? 0] ?? 0;
+    const table: Table = { content, first, count, ids, uses: 1 };
+    this.#byContent.set(content, table);
+    return table;
+  }
+
+  /** One set less. True: this was the last, free() it after a grace period unless acquired again. */
+  release(table: Table): boolean {
+    return --table.uses === 0;
+  }
+
+  /** Frees a table's slots and its hold on backends; nothing when it is in use again. */
+  free(table: Table): void {
+    if (table.uses > 0 || this.#byContent.get(table.content) !== table) return;
+    this.#byContent.delete(table.content);
+    this.#slots.free(table.first, table.count);
+    for (const id of table.ids) this.#backends.release(id);
+  }
+
+  /** Takes over the tables that present words point at. One with a slot that names no backend is left out. */
+  restore(words: Iterable<{ readonly first: number; readonly count: number }>): Map<number, Table> {
+    const byFirst = new Map<number, Table>();
+    for (const { first, count } of words) {
+      if (byFirst.has(first)) continue;
+      const slots = this.#maps.slotSegment(Math.floor(first / SEGMENT_SLOTS));
+      const base = first % SEGMENT_SLOTS;
+      const ids = [...new Set(slots.subarray(base, base + count))];
+      const keys = ids.map((id) => this.#backends.key(id));
+      if (keys.includes(undefined)) continue;
+      ids.sort((a, b) => ((this.#backends.key(a) ?? '') < (this.#backends.key(b) ?? '') ? -1 : 1));
+      const content = tableContent(ids.map((id) => this.#backends.key(id) ?? ''));
+      const table: Table = { content, first, count, ids, uses: 0 };
+      byFirst.set(first, table);
+      for (const id of ids) this.#backends.use(id);
+      if (!this.#byContent.has(content) && count === tableSize(ids.length, this.#cap)) this.#byContent.set(content, table);
+    }
+    this.#slots.restore(this.#maps.slotSegments(), byFirst.values());
+    return byFirst;
+  }
+
+  #refreshLocality(backends: readonly WantedBackend[], protocol: Protocol, table: Table): void {
+    backends.forEach((backend, index) => {
+      const id = table.ids[index];
+      if (id === undefined) return;
+      this.#backends.acquire(backend, protocol);
+      this.#backends.release(id);
+    });
+  }
+}
+
+function tableContent(keys: readonly string[]): string {
+  return keys.join('\n');
+}
