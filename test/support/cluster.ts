@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { run } from './command.ts';
 import { cgroupMount, claimPrefix, makeCgroup, removeEverything, scratchDirectory, sweepDead } from './leftovers.ts';
 import { Place, sysctlScript } from './place.ts';
-import type { ClusterOptions, NamespacePlan, PodPlan, TopologyPlan } from './topology.ts';
+import type { ClusterOptions, NamespacePlan, PodPlan, TopologyPlan, VethPlan } from './topology.ts';
 import { planTopology } from './topology.ts';
 
 /** The host of a node; its pods' cgroups lie under `agentCgroup`, as on a real node. */
@@ -125,7 +125,9 @@ async function makeNamespaces(prefix: string, plan: TopologyPlan): Promise<void>
     await Promise.all(plan.namespaces.map((n) => run('nsenter', [`--net=/run/netns/${prefix}-${n.name}`, 'sh'], script(n))));
   };
   await inEach(({ sysctls }) => sysctlScript(sysctls));
-  const end = ({ namespace, device }: { namespace: string; device: string }): string => `${device} netns ${prefix}-${namespace}`;
+  // The kernel announces a veth's carrier at once only if its index differs from its peer's; else up to a second later.
+  let index = 10;
+  const end = ({ namespace, device }: VethPlan['a']): string => `name ${device} index ${++index} netns ${prefix}-${namespace}`;
   const pairs = plan.veths.map(({ a, b }) => `link add ${end(a)} type veth peer ${end(b)}`);
   await run('ip', ['-batch', '-'], lines(pairs));
   await inEach(({ ip }) => `ip -batch - <<'END'\n${lines(ip)}END`);

@@ -13,10 +13,11 @@ const PREFIX = /^bpfsvc-(\d+)-[0-9a-f]{6}\b/;
 const NETNS_DIR = '/run/netns';
 
 const active = new Set<string>();
+let installed = false;
 
 /** A fresh prefix; whatever carries it is removed when this process ends, unless `removeEverything` came first. */
 export function claimPrefix(): string {
-  if (active.size === 0) installExitHandlers();
+  installExitHandlers();
   const prefix = `bpfsvc-${process.pid}-${randomBytes(3).toString('hex')}`;
   active.add(prefix);
   return prefix;
@@ -74,6 +75,8 @@ export function makeCgroup(path: string): string {
 // --- internal ---
 
 function installExitHandlers(): void {
+  if (installed) return;
+  installed = true;
   const removeActive = (): void => {
     for (const prefix of active) removeEverything(prefix);
   };

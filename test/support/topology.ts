@@ -104,7 +104,10 @@ class Draft {
   host(name: HostName, addresses: readonly DualStack[], gateway: DualStack, rpFilter: number | undefined): void {
     const { ip } = this.namespace(name, rpFilter === undefined ? CLIENT_SYSCTLS : nodeSysctls(rpFilter));
     ip.push('link set eth0 up');
-    for (const address of addresses) ip.push(...addAddress(address, 'eth0', 24));
+    for (const [n, { v4, v6 }] of addresses.entries()) {
+      // IPv6 would prefer the newest address as a source; a deprecated one has to be asked for.
+      ip.push(`addr add ${v4}/24 dev eth0`, `addr add ${v6}/64 dev eth0 nodad ${n === 0 ? '' : 'preferred_lft 0'}`);
+    }
     ip.push(`route add default via ${gateway.v4}`, `route add ::/0 via ${gateway.v6}`);
   }
 
