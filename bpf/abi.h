@@ -75,7 +75,8 @@ enum flow_state {
 	FLOW_SYN = 1,
 	FLOW_ACK = 2,
 	FLOW_FIN = 4,
-	FLOW_RST = 8,
+	FLOW_RST = 8, /* from either side */
+	FLOW_PEER_FIN = 16, /* FLOW_FIN in the other direction's row */
 };
 
 enum node_addr_flags {

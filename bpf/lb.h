@@ -128,6 +128,22 @@ static __always_inline int lb_forward(ctx_t *ctx, bool v6, struct pkt *p, struct
 	return route_send(v6, ifindex, nexthop);
 }
 
+/* Each row must know that the connection ends: the sweeper judges by one row. */
+static __always_inline void lb_note_end(bool v6, const struct pkt *p, const struct tuple *after)
+{
+	struct tuple opposite;
+	struct flow *flow;
+
+	tuple_reverse(after, &opposite);
+	flow = flow_find(v6, &opposite);
+	if (!flow)
+		return;
+	if (p->tcp_flags & TCP_FIN)
+		flow->state |= FLOW_PEER_FIN;
+	if (p->tcp_flags & TCP_RST)
+		flow->state |= FLOW_RST;
+}
+
 /* On egress the packet already has its way: only ingress may forward. */
 static __always_inline int lb_translate(ctx_t *ctx, bool v6, bool ingress, struct pkt *p,
 					struct flow *flow)
@@ -136,6 +152,8 @@ static __always_inline int lb_translate(ctx_t *ctx, bool v6, bool ingress, struc
 
 	flow_touch(flow, p);
 	flow_translation(v6, flow, p->tuple.proto, &after);
+	if (p->tcp_flags & (TCP_FIN | TCP_RST))
+		lb_note_end(v6, p, &after);
 	if (ingress && (flow->flags & FLOW_FORWARD))
 		return lb_forward(ctx, v6, p, flow, &after);
 	if (!nat_translate(ctx, v6, p, &after))
@@ -302,7 +320,7 @@ static __always_inline bool lb_flow_over(const struct pkt *p, const struct flow 
 
 	if ((p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN || (flow->flags & FLOW_REPLY))
 		return false;
-	if (flow->state & (FLOW_FIN | FLOW_RST))
+	if (flow->state & (FLOW_FIN | FLOW_PEER_FIN | FLOW_RST))
 		return true;
 	id = flow->backend;
 	backend = bpf_map_lookup_elem(&backends, &id);

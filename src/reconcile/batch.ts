@@ -40,6 +40,12 @@ export interface BatchResult {
   readonly flipped: number;
 }
 
+interface Put {
+  readonly key: ObjectKey;
+  readonly port: PresentPort;
+  readonly frontend: PresentFrontend;
+}
+
 interface Goal {
   readonly key: ObjectKey;
   readonly ports: ReadonlyMap<string, WantedPort>;
@@ -53,7 +59,7 @@ export class Batch {
   readonly #conflicts: Conflict[] = [];
   readonly #released: FrontendId[] = [];
   readonly #retiredTables: Table[] = [];
-  readonly #puts: { readonly key: ObjectKey; readonly port: PresentPort; readonly frontend: PresentFrontend }[] = [];
+  readonly #puts: Put[] = [];
   #flipped = 0;
 
   /** wanted: every Service of this round, a deleted one without ports. */
@@ -183,7 +189,7 @@ export class Batch {
     }
   }
 
-  #put(puts: typeof this.#puts): void {
+  #put(puts: readonly Put[]): void {
     if (puts.length === 0) return;
     this.#state.maps.putFrontends(puts.map(({ frontend }) => [frontend.key, frontend.row]));
     for (const { port, frontend } of puts) port.frontends.set(frontendId(frontend.key), frontend);

@@ -13,16 +13,20 @@ import type { ServiceIds } from './service-ids.ts';
 export interface FlowTimeouts {
   readonly tcpEstablished: number;
   readonly tcpOpening: number;
+  /** One side has sent its FIN. */
+  readonly tcpCloseWait: number;
+  /** Both have: TIME_WAIT. */
   readonly tcpClosing: number;
   readonly tcpReset: number;
   readonly udp: number;
   readonly udpStream: number;
 }
 
-/** Linux's conntrack defaults, and kube-proxy's for established TCP (KubeProxyConfiguration, conntrack). */
+/** Linux's conntrack defaults; kube-proxy's for established TCP and CLOSE_WAIT (KubeProxyConfiguration, conntrack). */
 export const DEFAULT_TIMEOUTS: FlowTimeouts = {
   tcpEstablished: 86_400,
   tcpOpening: 120,
+  tcpCloseWait: 3600,
   tcpClosing: 120,
   tcpReset: 10,
   udp: 30,
@@ -116,7 +120,9 @@ export class Sweeper {
     const t = this.#timeouts;
     if (proto !== Proto.Tcp) return flow.packets > 1n ? t.udpStream : t.udp;
     if (flow.state & FlowState.Rst) return t.tcpReset;
-    if (flow.state & FlowState.Fin) return t.tcpClosing;
+    const ended = flow.state & (FlowState.Fin | FlowState.PeerFin);
+    if (ended === (FlowState.Fin | FlowState.PeerFin)) return t.tcpClosing;
+    if (ended !== 0) return t.tcpCloseWait;
     return flow.state & FlowState.Ack ? t.tcpEstablished : t.tcpOpening;
   }
 
@@ -128,7 +134,7 @@ export class Sweeper {
   ): boolean {
     const pair = { saddr: row.daddr, daddr: row.saddr, sport: row.flow.dport, dport: row.flow.sport, proto: key.proto };
     const other = find(pair);
-    return other === undefined || this.#isOver(pair, other) || other.flow.state === FlowState.Rst;
+    return other === undefined || this.#isOver(pair, other);
   }
 
   #fold(rows: readonly AnyRow[]): void {
