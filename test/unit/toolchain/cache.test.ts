@@ -105,8 +105,16 @@ describe('makeCached', () => {
 
   it('keeps the old file and leaves nothing behind when making fails', async () => {
     await make();
-    const failure = new Error('no');
-    await expect(make('other', () => Promise.reject(failure))).rejects.toBe(failure);
+    const failing = makeCached({
+      output,
+      note: path.join(directory, 'out/notes/output.json'),
+      key: ['other'],
+      async make(temporary) {
+        await writeFile(temporary, 'half');
+        throw new Error('no');
+      },
+    });
+    await expect(failing).rejects.toThrow('no');
     expect(await readFile(output, 'utf8')).toBe('one');
     expect(await readdir(path.join(directory, 'out/notes'))).toEqual(['output.json']);
     expect(await make()).toBe(true);

@@ -95,6 +95,14 @@ describe('fingerprint', () => {
     expect(base).toMatch(/^[\da-f]{16}$/);
   });
 
+  it('does not depend on the order in which structs are named', () => {
+    const [one, other] = [
+      ['key', 'kernel_thing'],
+      ['kernel_thing', 'key'],
+    ].map((structs) => fingerprint(abiLines(BASE, structs, [])));
+    expect(one).toBe(other);
+  });
+
   const same: [string, ObjectLayout][] = [
     ['the size of a map', { ...BASE, maps: [{ ...map, maxEntries: 7 }, outer] }],
     ['the size of an inner map', { ...BASE, maps: [map, { ...outer, inner: { ...inner, maxEntries: 7 } }] }],
