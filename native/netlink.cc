@@ -93,7 +93,8 @@ Napi::Value NetlinkDump(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Attempt attempt{"netlink.dump", "list", "the kernel's network state"};
   const Args args(info, attempt);
-  const Kind& kind = kindNamed(args, args.string(0, "kind"));
+  const std::string name = args.string(0, "kind");
+  const Kind& kind = kindNamed(args, name);
   attempt.object = kind.name;
   DumpFilter filter;
   bool defaultOnly = false;
