@@ -23,9 +23,21 @@ NATIVE_SOURCES := native/binding.gyp $(wildcard native/*.cc native/*.h) tools/bu
 BPF_SOURCES := $(shell find bpf -name '*.[ch]') $(wildcard src/toolchain/*.ts)
 TS_SOURCES := $(shell find src -name '*.ts') tsconfig.json tsconfig.build.json
 
+# Where make install puts the product, with a Node and the production packages of its own
+DESTDIR ?=
+PREFIX ?= /usr/local
+HOME_DIR = $(DESTDIR)$(PREFIX)/lib/bpfsvc
+
+# What make deps brings: the build alone needs only DEPS='build node'
+DEPS ?=
+
 # Arguments of a single run: make test ARGS='test/netns -t NodePort', make bench OUT=bench.json
 ARGS ?=
 OUT ?=
+
+# Where to write the results of the tests as JSON, besides the terminal
+REPORT ?=
+REPORTERS = $(if $(REPORT),--reporter=default --reporter=json --outputFile.json='$(REPORT)')
 
 .PHONY: help
 help: ## this text
@@ -43,7 +55,7 @@ demo: build ## a two-node cluster in network namespaces, carrying HTTP through s
 .PHONY: test
 test: build ## all tests (ARGS='PATH -t TITLE' for some)
 	$(call say,tests)
-	$(Q)$(RUN) test -- $(ARGS)
+	$(Q)$(RUN) test -- $(REPORTERS) $(ARGS)
 
 .PHONY: test-unit
 test-unit: $(ADDON) ## the tests that need no root and no kernel
@@ -58,9 +70,16 @@ bench: build ## ratios against direct connections (OUT=FILE for JSON)
 .PHONY: build
 build: $(ADDON) $(PROGRAMS) $(JS) ## addon, BPF programs, JavaScript
 
+.PHONY: install
+install: build ## into DESTDIR/PREFIX (the image's contents)
+	$(call say,install into $(HOME_DIR))
+	$(Q)sh tools/install.sh '$(HOME_DIR)'
+	$(Q)mkdir -p '$(DESTDIR)$(PREFIX)/bin'
+	$(Q)ln -sf ../lib/bpfsvc/bin/bpfsvc '$(DESTDIR)$(PREFIX)/bin/bpfsvc'
+
 .PHONY: deps
 deps: ## Debian packages (only those missing) and node_modules
-	$(Q)sh tools/deps.sh
+	$(Q)sh tools/deps.sh $(DEPS)
 
 # What needs root or a kernel says so before anything is installed or built.
 .PHONY: preflight
