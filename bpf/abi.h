@@ -44,11 +44,12 @@ enum set_mode {
 	SET_HASH = 2,   /* slots are a Maglev table, indexed by a hash of the flow */
 };
 
-/* Slots live in segments of 1 MiB, made when they are needed. */
+/* Slots live in segments of 4 MiB, made when they are needed. (Putting one in its
+ * map waits for an RCU grace period, so there should not be many.) */
 enum slot_geometry {
 	SLOTS_PER_BLOCK = 16,
-	BLOCKS_PER_SEGMENT = 16384,
-	SLOT_SEGMENTS = 1024,
+	BLOCKS_PER_SEGMENT = 65536,
+	SLOT_SEGMENTS = 256,
 };
 
 enum frontend_flags {
