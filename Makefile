@@ -109,7 +109,9 @@ abi: $(ADDON) | deps ## regenerate src/abi and docs/map-abi.md from bpf/abi.h
 	$(Q)$(RUN) abi
 
 .PHONY: lint lint-ts lint-types lint-format lint-c lint-abi
-lint: lint-types lint-ts lint-format lint-c lint-abi ## types, eslint, formats, stale generated files
+# All of them, also after one has failed.
+lint: deps ## types, eslint, formats, stale generated files
+	$(Q)$(MAKE) --keep-going lint-types lint-ts lint-format lint-c lint-abi
 lint-types: | deps
 	$(call say,tsc)
 	$(Q)$(RUN) typecheck
