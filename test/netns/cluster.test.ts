@@ -31,17 +31,20 @@ describe.each<[string, ClusterOptions]>([
   });
   afterAll(() => cluster[Symbol.asyncDispose]());
 
-  test.each(['v4', 'v6'] as const)('a pod, a node and the client reach a pod over %s and are seen by their address', async (family) => {
-    const host = server.place.address[family];
-    for (const place of [cluster.node1.pod(1), cluster.node2.pod(2), cluster.node1, cluster.client]) {
-      const workload = await start(place);
-      expect(await workload.get(host, PORT)).toMatchObject({
-        failure: null,
-        peer: { address: host, port: PORT },
-        greeting: { name: 'a', client: { address: place.address[family] } },
-      });
-    }
-  });
+  test.each(['v4', 'v6'] as const)(
+    'a pod, a node and the client reach a pod over %s and are seen by their address',
+    async (family) => {
+      const host = server.place.address[family];
+      for (const place of [cluster.node1.pod(1), cluster.node2.pod(2), cluster.node1, cluster.client]) {
+        const workload = await start(place);
+        expect(await workload.get(host, PORT)).toMatchObject({
+          failure: null,
+          peer: { address: host, port: PORT },
+          greeting: { name: 'a', client: { address: place.address[family] } },
+        });
+      }
+    },
+  );
 
   test('transfers of several megabytes arrive whole in both directions', async () => {
     const client = await start(cluster.client);
@@ -56,7 +59,11 @@ describe.each<[string, ClusterOptions]>([
   test('UDP sockets of every kind get their answer from the address that they sent to', async () => {
     const client = await start(cluster.client);
     const { v4, v6 } = server.place.address;
-    for (const [type, host] of [['udp4', v4], ['udp6', v6], ['udp6', `::ffff:${v4}`]] as const) {
+    for (const [type, host] of [
+      ['udp4', v4],
+      ['udp6', v6],
+      ['udp6', `::ffff:${v4}`],
+    ] as const) {
       const { id } = await client.call('udp.open', { type });
       expect(await client.call('udp.exchange', { id, host, port: PORT, bytes: 1000 })).toMatchObject({
         failure: null,

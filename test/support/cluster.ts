@@ -42,7 +42,6 @@ export class Pod extends Place {
   }
 }
 
-
 export class Cluster implements AsyncDisposable {
   readonly prefix: string;
   readonly directory: string;
@@ -67,7 +66,9 @@ export class Cluster implements AsyncDisposable {
         number,
         join(this.directory, name, 'bpffs'),
         join(root, `${prefix}-${name}`),
-        pods.map((pod: PodPlan) => new Pod(place(pod.name, `${prefix}-${name}/${pod.name}`, [pod.address]), pod.device)),
+        pods.map(
+          (pod: PodPlan) => new Pod(place(pod.name, `${prefix}-${name}/${pod.name}`, [pod.address]), pod.device),
+        ),
       );
     };
     this.client = place('client', `${prefix}-outside`, plan.hosts.client.addresses);
@@ -122,12 +123,15 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Clust
 async function makeNamespaces(prefix: string, plan: TopologyPlan): Promise<void> {
   await run('ip', ['-batch', '-'], lines(plan.namespaces.map(({ name }) => `netns add ${prefix}-${name}`)));
   const inEach = async (script: (namespace: NamespacePlan) => string): Promise<void> => {
-    await Promise.all(plan.namespaces.map((n) => run('nsenter', [`--net=/run/netns/${prefix}-${n.name}`, 'sh'], script(n))));
+    await Promise.all(
+      plan.namespaces.map((n) => run('nsenter', [`--net=/run/netns/${prefix}-${n.name}`, 'sh'], script(n))),
+    );
   };
   await inEach(({ sysctls }) => sysctlScript(sysctls));
   // The kernel announces a veth's carrier at once only if its index differs from its peer's; else up to a second later.
   let index = 10;
-  const end = ({ namespace, device }: VethPlan['a']): string => `name ${device} index ${++index} netns ${prefix}-${namespace}`;
+  const end = ({ namespace, device }: VethPlan['a']): string =>
+    `name ${device} index ${++index} netns ${prefix}-${namespace}`;
   const pairs = plan.veths.map(({ a, b }) => `link add ${end(a)} type veth peer ${end(b)}`);
   await run('ip', ['-batch', '-'], lines(pairs));
   await inEach(({ ip }) => `ip -batch - <<'END'\n${lines(ip)}END`);

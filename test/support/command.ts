@@ -4,7 +4,10 @@
 import { execa } from 'execa';
 
 export async function run(command: string, args: readonly string[], input?: string): Promise<string> {
-  const result = await execa(command, args, { ...(input === undefined ? { stdin: 'ignore' } : { input }), reject: false });
+  const result = await execa(command, args, {
+    ...(input === undefined ? { stdin: 'ignore' } : { input }),
+    reject: false,
+  });
   if (result.failed) {
     throw new Error(`${result.escapedCommand}: ${result.stderr || result.stdout || result.shortMessage}`, {
       cause: result,

@@ -110,7 +110,10 @@ function cgroupsOf(prefix: string): string[] {
     .filter((name) => name.startsWith(`${prefix}-`))
     .flatMap((name) => {
       const path = join(root, name);
-      return [...readdirSync(path, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? [join(path, e.name)] : [])), path];
+      return [
+        ...readdirSync(path, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? [join(path, e.name)] : [])),
+        path,
+      ];
     });
 }
 
@@ -123,7 +126,11 @@ function endProcesses(cgroup: string): void {
 /** A killed process leaves its cgroup a moment later; the kernel says when. */
 function removeCgroup(path: string): void {
   const clock = new Int32Array(new SharedArrayBuffer(4));
-  for (let round = 0; readFileSync(join(path, 'cgroup.events'), 'utf8').includes('populated 1') && round < 500; round++) {
+  for (
+    let round = 0;
+    readFileSync(join(path, 'cgroup.events'), 'utf8').includes('populated 1') && round < 500;
+    round++
+  ) {
     Atomics.wait(clock, 0, 0, 10);
   }
   rmdirSync(path);

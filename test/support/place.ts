@@ -11,7 +11,8 @@ import { run } from './command.ts';
 export type PipedProcess = ChildProcessByStdio<Writable, Readable, Readable>;
 
 /** $1 cgroup, $2 namespace. Killed with its parent, so that a killed test leaves nothing running. */
-const ENTER = 'echo $$ >"$1/cgroup.procs" && ns=$2 && shift 2 && exec nsenter --net="$ns" setpriv --pdeathsig KILL "$@"';
+const ENTER =
+  'echo $$ >"$1/cgroup.procs" && ns=$2 && shift 2 && exec nsenter --net="$ns" setpriv --pdeathsig KILL "$@"';
 
 export class Place {
   readonly name: string;
@@ -74,6 +75,8 @@ export class Place {
 
 /** Shell builtins only: dozens of settings cost one process. */
 export function sysctlScript(settings: Readonly<Record<string, string>>): string {
-  const lines = Object.entries(settings).map(([key, value]) => `echo '${value}' >'/proc/sys/${key.replaceAll('.', '/')}'`);
+  const lines = Object.entries(settings).map(
+    ([key, value]) => `echo '${value}' >'/proc/sys/${key.replaceAll('.', '/')}'`,
+  );
   return ['set -e', ...lines].join('\n');
 }

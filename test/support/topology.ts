@@ -67,7 +67,12 @@ export function planTopology(options: ClusterOptions): TopologyPlan {
     node2: { addresses: [plan.nodeAddress(segment(2), 12)] },
   };
   for (const name of HOST_NAMES) {
-    draft.host(name, hosts[name].addresses, gatewayOf(name, segment), name === 'client' ? undefined : options.rpFilter ?? 1);
+    draft.host(
+      name,
+      hosts[name].addresses,
+      gatewayOf(name, segment),
+      name === 'client' ? undefined : (options.rpFilter ?? 1),
+    );
   }
   const pods = ([1, 2] as const).flatMap((node) =>
     Array.from({ length: podsPerNode }, (_, i) => planPod(draft, node, i + 1, options.pods ?? 'routed')),
@@ -92,7 +97,12 @@ class Draft {
   readonly veths: VethPlan[] = [];
 
   namespace(name: string, sysctls: Record<string, string>): NamespacePlan {
-    const created: NamespacePlan = { name, sysctls: { ...BASE_SYSCTLS, ...sysctls }, ip: ['link set lo up'], deviceSysctls: {} };
+    const created: NamespacePlan = {
+      name,
+      sysctls: { ...BASE_SYSCTLS, ...sysctls },
+      ip: ['link set lo up'],
+      deviceSysctls: {},
+    };
     this.namespaces.set(name, created);
     return created;
   }
@@ -131,7 +141,11 @@ const BASE_SYSCTLS = {
 /** Many short connections from one address must not run out of ports. */
 const CLIENT_SYSCTLS = { 'net.ipv4.ip_local_port_range': '10000 65000', 'net.ipv4.tcp_tw_reuse': '1' };
 
-const FORWARDING = { 'net.ipv4.ip_forward': '1', 'net.ipv6.conf.all.forwarding': '1', 'net.ipv6.conf.default.forwarding': '1' };
+const FORWARDING = {
+  'net.ipv4.ip_forward': '1',
+  'net.ipv6.conf.all.forwarding': '1',
+  'net.ipv6.conf.default.forwarding': '1',
+};
 
 /** Every test may need its "packet too big" now, however many were sent before. */
 const ROUTER_SYSCTLS = { ...FORWARDING, 'net.ipv4.icmp_ratelimit': '0', 'net.ipv6.icmp.ratelimit': '0' };
@@ -163,7 +177,8 @@ function planPod(draft: Draft, node: 1 | 2, n: number, kind: 'routed' | 'bridge'
   draft.veth(name, 'eth0', `node${node}`, device);
   pod.ip.push('link set eth0 up');
   if (kind === 'bridge') {
-    if (n === 1) host.ip.push('link add cni0 type bridge', 'link set cni0 up', ...addAddress(plan.podBridge(node), 'cni0', 26));
+    if (n === 1)
+      host.ip.push('link add cni0 type bridge', 'link set cni0 up', ...addAddress(plan.podBridge(node), 'cni0', 26));
     host.ip.push(`link set ${device} up master cni0`);
     pod.ip.push(...addAddress(address, 'eth0', 26), `route add default via ${plan.podBridge(node).v4}`);
     pod.ip.push(`route add ::/0 via ${plan.podBridge(node).v6}`);
@@ -181,7 +196,11 @@ function planPod(draft: Draft, node: 1 | 2, n: number, kind: 'routed' | 'bridge'
 /** Nodes reach each other's pods directly, as with host-gw. */
 function sharedFabric(draft: Draft, hosts: Record<HostName, HostPlan>, serviceNode: 1 | 2): void {
   const { ip } = draft.router('fabric');
-  ip.push('link add br0 type bridge', 'link set br0 up', ...addAddress(plan.nodeAddress(plan.SHARED_SEGMENT, 1), 'br0', 24));
+  ip.push(
+    'link add br0 type bridge',
+    'link set br0 up',
+    ...addAddress(plan.nodeAddress(plan.SHARED_SEGMENT, 1), 'br0', 24),
+  );
   for (const node of [1, 2] as const) {
     draft.veth(`node${node}`, 'eth0', 'fabric', `to-node${node}`);
     ip.push(`link set to-node${node} up master br0`);
@@ -191,7 +210,8 @@ function sharedFabric(draft: Draft, hosts: Record<HostName, HostPlan>, serviceNo
   }
   draft.veth('client', 'eth0', 'fabric', 'to-client');
   ip.push('link set to-client up', ...addAddress(plan.client(1), 'to-client', 24));
-  for (const prefix of [plan.SERVICE_CIDR, plan.EXTERNAL_CIDR]) ip.push(...addRoute(prefix, firstAddress(hosts, serviceNode)));
+  for (const prefix of [plan.SERVICE_CIDR, plan.EXTERNAL_CIDR])
+    ip.push(...addRoute(prefix, firstAddress(hosts, serviceNode)));
 }
 
 function routedFabric(
@@ -206,9 +226,18 @@ function routedFabric(
     const mtu = narrow?.[name] ?? 1500;
     draft.veth(name, 'eth0', `gw-${name}`, 'inside');
     draft.veth(`gw-${name}`, 'outside', 'core', `to-${name}`);
-    gateway.ip.push('link set inside up', ...addAddress(gatewayOf(name, (node) => node), 'inside', 24));
+    gateway.ip.push(
+      'link set inside up',
+      ...addAddress(
+        gatewayOf(name, (node) => node),
+        'inside',
+        24,
+      ),
+    );
     gateway.ip.push(`link set outside mtu ${mtu} up`, ...addAddress(plan.transitAddress(link, 2), 'outside', 24));
-    gateway.ip.push(...FAMILIES.map((f) => `route add ${f === 'v6' ? '::/0' : 'default'} via ${plan.transitAddress(link, 1)[f]}`));
+    gateway.ip.push(
+      ...FAMILIES.map((f) => `route add ${f === 'v6' ? '::/0' : 'default'} via ${plan.transitAddress(link, 1)[f]}`),
+    );
     core.ip.push(`link set to-${name} mtu ${mtu} up`, ...addAddress(plan.transitAddress(link, 1), `to-${name}`, 24));
     const behind = name === 'client' ? [plan.CLIENT_CIDR] : nodePrefixes(name === 'node1' ? 1 : 2);
     for (const prefix of behind) core.ip.push(...addRoute(prefix, plan.transitAddress(link, 2)));
@@ -216,7 +245,8 @@ function routedFabric(
     const node = name === 'node1' ? 1 : 2;
     const services = node === serviceNode ? [plan.SERVICE_CIDR, plan.EXTERNAL_CIDR] : [];
     for (const prefix of services) core.ip.push(...addRoute(prefix, plan.transitAddress(link, 2)));
-    for (const prefix of [plan.podCidr(node), ...services]) gateway.ip.push(...addRoute(prefix, firstAddress(hosts, node)));
+    for (const prefix of [plan.podCidr(node), ...services])
+      gateway.ip.push(...addRoute(prefix, firstAddress(hosts, node)));
   }
 }
 

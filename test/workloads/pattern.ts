@@ -14,7 +14,7 @@ export function patternAt(offset: number, length: number): Buffer {
 }
 
 export function matchesPattern(offset: number, data: Buffer): boolean {
-  for (let at = 0; at < data.length; ) {
+  for (let at = 0; at < data.length;) {
     const wanted = patternAt(offset + at, data.length - at);
     if (wanted.compare(data, at, at + wanted.length) !== 0) return false;
     at += wanted.length;

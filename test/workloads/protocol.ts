@@ -84,10 +84,19 @@ export interface Operations {
   'connection.exchange': { request: { id: number; timeoutMs?: number }; answer: Exchange };
   'connection.close': { request: { id: number }; answer: null };
   /** A `udp6` socket is dual stack: a v4-mapped destination leaves by it as IPv4. */
-  'udp.open': { request: { type: 'udp4' | 'udp6'; bind?: string; port?: number }; answer: { id: number; local: Endpoint } };
-  'udp.connect': { request: { id: number; host: string; port: number }; answer: { failure: FailureKind | null; peer: Endpoint | null } };
+  'udp.open': {
+    request: { type: 'udp4' | 'udp6'; bind?: string; port?: number };
+    answer: { id: number; local: Endpoint };
+  };
+  'udp.connect': {
+    request: { id: number; host: string; port: number };
+    answer: { failure: FailureKind | null; peer: Endpoint | null };
+  };
   /** Sends and waits for one datagram; without a destination, to the connected peer. */
-  'udp.exchange': { request: { id: number; host?: string; port?: number; bytes?: number; timeoutMs?: number }; answer: Datagram };
+  'udp.exchange': {
+    request: { id: number; host?: string; port?: number; bytes?: number; timeoutMs?: number };
+    answer: Datagram;
+  };
   'udp.close': { request: { id: number }; answer: null };
   'load.start': { request: LoadOptions; answer: { id: number } };
   /** How many were done so far, without stopping. */
@@ -97,7 +106,7 @@ export interface Operations {
   'download.start': { request: Destination & { bytes: number; rate?: number }; answer: { id: number } };
   'download.progress': { request: { id: number }; answer: { bytes: number } };
   'download.finish': { request: { id: number }; answer: TransferResult };
-  'upload': { request: Destination & { bytes: number }; answer: TransferResult };
+  upload: { request: Destination & { bytes: number }; answer: TransferResult };
 }
 
 export type Operation = keyof Operations;

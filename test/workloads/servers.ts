@@ -56,7 +56,7 @@ async function answer(name: string, request: IncomingMessage, response: ServerRe
 async function stream(response: ServerResponse, total: number, rate: number): Promise<void> {
   const piece = rate === 0 ? 64 * 1024 : Math.max(1, Math.ceil(rate / 50));
   response.setHeader('content-length', total);
-  for (let sent = 0; sent < total; ) {
+  for (let sent = 0; sent < total;) {
     const chunk = patternAt(sent, Math.min(piece, total - sent));
     sent += chunk.length;
     if (!response.write(chunk)) await once(response, 'drain');

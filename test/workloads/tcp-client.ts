@@ -14,7 +14,11 @@ export const tcpClientOperations: Handlers<
   'http.get': (destination) => get(destination, undefined),
 
   'connection.open': async (destination) => {
-    const connection: Connection = { agent: new Agent({ keepAlive: true, maxSockets: 1 }), destination, socket: undefined };
+    const connection: Connection = {
+      agent: new Agent({ keepAlive: true, maxSockets: 1 }),
+      destination,
+      socket: undefined,
+    };
     return { ...(await get(destination, connection)), id: connections.add(connection) };
   },
 

@@ -56,7 +56,7 @@ async function upload(request: Destination & { bytes: number }): Promise<Transfe
   try {
     const response = await send(request, { agent: false, path: '/upload', method: 'POST' }, (stream) => {
       void (async (): Promise<void> => {
-        for (let sent = 0; sent < request.bytes && !stream.destroyed; ) {
+        for (let sent = 0; sent < request.bytes && !stream.destroyed;) {
           const chunk = patternAt(sent, request.bytes - sent);
           sent += chunk.length;
           if (!stream.write(chunk)) await once(stream, 'drain');

@@ -39,9 +39,11 @@ export const udpClientOperations: Handlers<'udp.open' | 'udp.connect' | 'udp.exc
     };
     if (host === undefined) socket.send(Buffer.alloc(bytes, 0x20), sent);
     else socket.send(Buffer.alloc(bytes, 0x20), port, host, sent);
-    return reply.then(received, (error: unknown) => notReceived(cancel.signal.aborted ? cancel.signal.reason : error)).finally(() => {
-      clearTimeout(timer);
-    });
+    return reply
+      .then(received, (error: unknown) => notReceived(cancel.signal.aborted ? cancel.signal.reason : error))
+      .finally(() => {
+        clearTimeout(timer);
+      });
   },
 
   'udp.close': ({ id }) => {
