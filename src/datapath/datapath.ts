@@ -6,14 +6,13 @@ import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Settings } from '../abi/config.gen.ts';
 import { SETTINGS } from '../abi/config.gen.ts';
-import { ABI_LINES, FINGERPRINT } from '../abi/fingerprint.gen.ts';
+import { FINGERPRINT } from '../abi/fingerprint.gen.ts';
 import { MAPS } from '../abi/maps.gen.ts';
 import { addon } from '../kernel/addon.ts';
 import { ProgramType } from '../kernel/constants.ts';
 import type { NativeLink, NativeMap, NativeObject, NativeProgram } from '../kernel/native-types.ts';
 import type { PinPaths } from '../kernel/pins.ts';
 import { PinDirectory } from '../kernel/pins.ts';
-import { checkLayout, formatDifference } from '../toolchain/fingerprint.ts';
 import { BpfLbMaps } from './bpf-lb-maps.ts';
 import { HostMaps } from './host-maps.ts';
 import type { MapSet } from './map-set.ts';
@@ -23,7 +22,7 @@ import { segmentPinName, SlotSegments } from './slot-segments.ts';
 export interface DatapathOptions {
   /** On a BPF file system. */
   readonly bpffs: string;
-  /** Path of bpfsvc.bpf.o. */
+  /** Path of bpfsvc.bpf.o, of this program's layout (toolchain/provide). */
   readonly object: string;
   readonly settings: Partial<Settings>;
   /** Entries of maps that shall not have their default size. Pinned maps keep theirs. */
@@ -51,12 +50,6 @@ export class Datapath {
   }
 
   static async open(options: DatapathOptions): Promise<Datapath> {
-    const differences = checkLayout(addon.objectLayout(options.object), ABI_LINES);
-    if (differences.length > 0) {
-      throw new Error(
-        `${options.object} was compiled from other sources than this bpfsvc: ${differences.map(formatDifference).join('; ')}; compile it again: bpfsvc compile`,
-      );
-    }
     const pins = PinDirectory.open(options.bpffs, FINGERPRINT);
     const object = addon.openObject(options.object);
     try {

@@ -11,12 +11,11 @@ import type { MapSet } from './map-set.ts';
 export interface HostInterface {
   readonly ifindex: number;
   readonly mtu: number;
-  /** '' on devices without one. */
-  readonly mac: string;
-  readonly uplink: boolean;
+  /** Absent on devices without a link layer address. */
+  readonly mac?: string;
   /** SNAT sources. */
-  readonly address4: Address | undefined;
-  readonly address6: Address | undefined;
+  readonly address4?: Address;
+  readonly address6?: Address;
 }
 
 export class HostMaps {
@@ -32,10 +31,13 @@ export class HostMaps {
     this.#maps.control.munmap(this.#control.buffer as ArrayBuffer);
   }
 
-  /** Every flow asks the FIB anew. Never 0: that is a flow that has not asked yet. */
-  raiseGeneration(): void {
-    const next = (Atomics.load(this.#control, 0) + 1) >>> 0;
-    Atomics.store(this.#control, 0, next === 0 ? 1 : next);
+  /** Of routes; flows that were resolved in another ask the FIB anew. Never 0: that is a flow that has not asked yet. */
+  get generation(): number {
+    return Atomics.load(this.#control, 0);
+  }
+
+  set generation(value: number) {
+    Atomics.store(this.#control, 0, value);
   }
 
   /** Addresses on which NodePorts answer. */
@@ -49,10 +51,11 @@ export class HostMaps {
     this.#maps.nodeAddrs.deleteMany(gone);
   }
 
-  setInterfaces(interfaces: readonly HostInterface[]): void {
+  /** uplinks: the ifindexes of those that lead outside. */
+  setInterfaces(interfaces: readonly HostInterface[], uplinks: ReadonlySet<number>): void {
     const present = new Set([...this.#maps.ifaces.entries()].map(([key]) => key.ifindex));
     for (const { ifindex } of interfaces) present.delete(ifindex);
-    this.#maps.ifaces.setMany(interfaces.map((of) => [{ ifindex: of.ifindex }, ifaceRow(of)]));
+    this.#maps.ifaces.setMany(interfaces.map((of) => [{ ifindex: of.ifindex }, ifaceRow(of, uplinks)]));
     this.#maps.ifaces.deleteMany([...present].map((ifindex) => ({ ifindex })));
   }
 
@@ -67,12 +70,12 @@ export class HostMaps {
   }
 }
 
-function ifaceRow(of: HostInterface): Iface {
+function ifaceRow(of: HostInterface, uplinks: ReadonlySet<number>): Iface {
   return {
     addr6: of.address6 ?? UNSPECIFIED[6],
     addr4: of.address4 ?? UNSPECIFIED[4],
     mtu: of.mtu,
-    mac: of.mac === '' ? '00:00:00:00:00:00' : of.mac,
-    flags: of.uplink ? IfaceFlags.Uplink : 0,
+    mac: of.mac ?? '00:00:00:00:00:00',
+    flags: uplinks.has(of.ifindex) ? IfaceFlags.Uplink : 0,
   };
 }

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// The composition of `bpfsvc run`: sources, store, reconciler, datapath and sweeper, started in order and stopped in
+// reverse. Stopping leaves the datapath on.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Datapath } from '../datapath/datapath.ts';
+import { reservePorts } from '../datapath/reserved-ports.ts';
+import { addon } from '../kernel/addon.ts';
+import { probeDatapathFeatures } from '../kernel/features.ts';
+import { findCgroup2, isCgroup2 } from '../kernel/mounts.ts';
+import { ensureBpffs } from '../kernel/pins.ts';
+import type { Logger } from '../log.ts';
+import { Store } from '../model/store.ts';
+import { Reconciler } from '../reconcile/reconciler.ts';
+import { Sweeper } from '../reconcile/sweeper.ts';
+import { ManifestSource } from '../sources/manifests/source.ts';
+import { provideObject } from '../toolchain/provide.ts';
+import { Host } from './host.ts';
+import { OptOuts } from './opt-outs.ts';
+import type { AgentOptions } from './options.ts';
+import { SNAT_PORTS } from './options.ts';
+
+const SWEEP_MS = 5_000;
+
+export interface Agent {
+  /** The datapath answers for everything the sources have told. */
+  readonly ready: Promise<void>;
+  /** Of objects and of Services, in words. */
+  problems(): string[];
+  /** Ends the agent; what is in the kernel stays and goes on. */
+  stop(): Promise<void>;
+}
+
+export async function runAgent(options: AgentOptions, log: Logger): Promise<Agent> {
+  const stack = new AsyncDisposableStack();
+  try {
+    return await start(options, log, stack);
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+async function start(options: AgentOptions, log: Logger, stack: AsyncDisposableStack): Promise<Agent> {
+  const cgroup = cgroupDirectory(options.cgroup);
+  if (ensureBpffs(options.bpffs)) log.info({ directory: options.bpffs }, 'mounted a BPF file system');
+  const object = await provideObject({ outDir: options.objects, objectLayout: (file) => addon.objectLayout(file) });
+  if (object.compiled) log.info({ object: object.path }, 'compiled the BPF programs');
+  const features = probeDatapathFeatures();
+  const datapath = await Datapath.open({
+    bpffs: options.bpffs,
+    object: object.path,
+    sizes: options.flowEntries === undefined ? {} : { flows4: options.flowEntries, flows6: options.flowEntries },
+    settings: {
+      hasSetRetval: Number(features.setRetval),
+      hasCoarseClock: Number(features.coarseClock),
+      hasNetnsCookie: Number(features.netnsCookie),
+      hostNetns: addon.netnsCookie() ?? 0n,
+      snatPortMin: SNAT_PORTS.first,
+      snatPortCount: SNAT_PORTS.last - SNAT_PORTS.first + 1,
+    },
+  });
+  stack.defer(() => { datapath.close(); });
+  log.info({ pins: datapath.pins.paths.directory, ...features }, 'datapath loaded');
+  reserveSnatPorts(log);
+
+  const host = new Host({ ...options, datapath, tcx: features.tcx, log });
+  stack.defer(() => { host.stop(); });
+  host.start();
+  const optOuts = new OptOuts(options.optOutNetns, (cookies) => { datapath.host.setOptedOut(cookies); }, log);
+  stack.defer(() => { optOuts.stop(); });
+  optOuts.start();
+
+  const store = new Store();
+  const reconciler = new Reconciler({ maps: datapath.lb, store, nodeName: options.nodeName, tableCap: options.tableCap });
+  logReconciler(reconciler, log);
+  stack.defer(() => reconciler.stop());
+  const source = new ManifestSource({
+    paths: options.manifests,
+    serviceCidrs: options.serviceCidrs,
+    nodePortRange: options.serviceNodePortRange,
+    store,
+    log,
+  });
+  stack.defer(() => source.stop());
+  const sweeping = new AbortController();
+  stack.defer(() => { sweeping.abort(); });
+
+  const ready = new Promise<void>((resolve, reject) => {
+    reconciler.once('ready', () => {
+      try {
+        // Only now: a door that opens before the maps are filled would let Service traffic pass as it is.
+        datapath.attachCgroup(cgroup);
+        host.openDoors();
+        log.info({ cgroup, services: store.services.size }, 'ready');
+        resolve();
+      } catch (error) {
+        reject(error as Error);
+      }
+    });
+  });
+  await source.start();
+  reconciler.start();
+  const swept = sweepForever(new Sweeper(datapath.lb, options.timeouts), reconciler, sweeping.signal, log);
+  return {
+    ready,
+    problems: () => [
+      ...source.problems().map((problem) => problem.message),
+      ...reconciler.problems().map(({ service, message }) => `${service}: ${message}`),
+    ],
+    stop: async () => {
+      sweeping.abort();
+      await swept;
+      await stack.disposeAsync();
+    },
+  };
+}
+
+function cgroupDirectory(wanted: string | undefined): string {
+  const cgroup = wanted ?? findCgroup2();
+  if (cgroup === undefined) {
+    throw new Error('no cgroup v2 hierarchy is mounted; mount one: mount -t cgroup2 none /sys/fs/cgroup');
+  }
+  if (!isCgroup2(cgroup)) throw new Error(`${cgroup} is not a cgroup v2 directory; name one with --cgroup`);
+  return cgroup;
+}
+
+function reserveSnatPorts(log: Logger): void {
+  try {
+    reservePorts(SNAT_PORTS);
+  } catch (error) {
+    log.warn(
+      { ports: `${String(SNAT_PORTS.first)}-${String(SNAT_PORTS.last)}`, err: error },
+      'cannot reserve the SNAT ports: connections of this host may collide with them; make /proc/sys writable',
+    );
+  }
+}
+
+function logReconciler(reconciler: Reconciler, log: Logger): void {
+  reconciler.on('applied', (round) => { log.info(round, 'applied'); });
+  reconciler.on('problem', (problem) => { log.error(problem, 'cannot apply the service'); });
+  reconciler.on('error', (error) => { log.error({ err: error }, 'reconciler failed'); });
+}
+
+async function sweepForever(sweeper: Sweeper, reconciler: Reconciler, signal: AbortSignal, log: Logger): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await sleep(SWEEP_MS, undefined, { signal });
+      const { removed, live } = await sweeper.sweep(reconciler.backends, reconciler.ids);
+      if (removed > 0) log.debug({ removed, live }, 'swept flows');
+    } catch (error) {
+      if (!signal.aborted) log.error({ err: error }, 'cannot sweep flows');
+    }
+  }
+}

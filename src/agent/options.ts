@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an agent is told, after flags and configuration files have been read and checked.
+
+import type { FlowTimeouts } from '../reconcile/sweeper.ts';
+
+export interface AgentOptions {
+  /** Files and directories with Kubernetes YAML. */
+  readonly manifests: readonly string[];
+  readonly nodeName: string;
+  /** A directory; a BPF file system is mounted on it when it is not on one. */
+  readonly bpffs: string;
+  /** A cgroup v2 directory; undefined: the root of the mounted hierarchy. */
+  readonly cgroup: string | undefined;
+  /** Patterns of uplinks; empty: those with a default route. */
+  readonly devices: readonly string[];
+  readonly podDevices: readonly string[];
+  readonly serviceCidrs: readonly string[];
+  /** First and last. */
+  readonly serviceNodePortRange: readonly [number, number];
+  /** Paths of network namespaces whose sockets are left alone; may hold globs. */
+  readonly optOutNetns: readonly string[];
+  /** Prefixes of node addresses with NodePorts on; empty: all. */
+  readonly nodePortAddresses: readonly string[];
+  /** Largest Maglev table. */
+  readonly tableCap: number;
+  /** Rows of the IPv4 flow table; undefined: the map's default. */
+  readonly flowEntries: number | undefined;
+  readonly timeouts: FlowTimeouts;
+  /** Directory of bpfsvc.bpf.o; undefined: beside the program. */
+  readonly objects: string | undefined;
+}
+
+/** Source ports towards backends on other nodes: the dynamic range of RFC 6335. */
+export const SNAT_PORTS = { first: 49_152, last: 65_535 } as const;
