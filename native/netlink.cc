@@ -54,7 +54,8 @@ const Kind& kindNamed(const Args& args, const std::string& name) {
 
 // All of these bodies begin with the family.
 uint8_t familyOf(const nlmsghdr& message) {
-  return message.nlmsg_len > NLMSG_LENGTH(0) ? *static_cast<const uint8_t*>(NLMSG_DATA(&message)) : 0;
+  return message.nlmsg_len > NLMSG_LENGTH(0) ? *static_cast<const uint8_t*>(NLMSG_DATA(&message))
+                                             : 0;
 }
 
 bool isDefaultRoute(const nlmsghdr& message) {
@@ -124,7 +125,8 @@ constexpr int kReceiveBuffer = 8 * 1024 * 1024;
 // Then timers and other sockets get their turn.
 constexpr int kDatagramsPerTurn = 512;
 
-constexpr Attempt kReceive{"netlink.receive", "receive notifications of", "the kernel's network state"};
+constexpr Attempt kReceive{"netlink.receive", "receive notifications of",
+                           "the kernel's network state"};
 
 class Subscription {
  public:
@@ -136,7 +138,8 @@ class Subscription {
   }
 
   // Keeps itself alive until close(), as an open server does. 0 or an errno.
-  static int start(const std::shared_ptr<Subscription>& self, Napi::Env env, Napi::Function onRecords) {
+  static int start(const std::shared_ptr<Subscription>& self, Napi::Env env,
+                   Napi::Function onRecords) {
     self->env_ = env;
     self->self_ = self;
     self->loop_ = Napi::ThreadSafeFunction::New(env, onRecords, "netlinkSubscribe", 0, 1);

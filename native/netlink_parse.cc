@@ -109,8 +109,8 @@ Napi::Value parseLink(Napi::Env env, const nlmsghdr& message, const ifinfomsg& b
   const Attributes attributes = attributesAfter(message, body);
   // Wireless events carry a link's name and nothing of its state.
   if (!attributes.has(IFLA_IFNAME) || attributes.has(IFLA_WIRELESS)) return env.Undefined();
-  Napi::Object record =
-      newRecord(env, "link", message.nlmsg_type == RTM_NEWLINK, static_cast<uint32_t>(body.ifi_index));
+  Napi::Object record = newRecord(env, "link", message.nlmsg_type == RTM_NEWLINK,
+                                  static_cast<uint32_t>(body.ifi_index));
   record.Set("name", attributes.string(IFLA_IFNAME));
   record.Set("mtu", attributes.u32(IFLA_MTU).value_or(0));
   setText(record, "mac", hardwareAddress(attributes, IFLA_ADDRESS));
@@ -134,7 +134,8 @@ Napi::Value parseAddress(Napi::Env env, const nlmsghdr& message, const ifaddrmsg
   const std::string address = addressOf(body.ifa_family, attributes, own);
   if (address.empty()) return env.Undefined();
   const uint32_t bits = attributes.u32(IFA_FLAGS).value_or(body.ifa_flags);
-  Napi::Object record = newRecord(env, "address", message.nlmsg_type == RTM_NEWADDR, body.ifa_index);
+  Napi::Object record =
+      newRecord(env, "address", message.nlmsg_type == RTM_NEWADDR, body.ifa_index);
   record.Set("family", familyNumber(body.ifa_family));
   record.Set("address", address);
   record.Set("prefixLength", body.ifa_prefixlen);
@@ -153,9 +154,9 @@ Napi::Value parseAddress(Napi::Env env, const nlmsghdr& message, const ifaddrmsg
 }
 
 std::string routeType(uint8_t type) {
-  static constexpr const char* kNames[] = {"unspec",    "unicast",     "local",    "broadcast",
-                                           "anycast",   "multicast",   "blackhole", "unreachable",
-                                           "prohibit",  "throw",       "nat",      "xresolve"};
+  static constexpr const char* kNames[] = {"unspec",   "unicast",   "local",     "broadcast",
+                                           "anycast",  "multicast", "blackhole", "unreachable",
+                                           "prohibit", "throw",     "nat",       "xresolve"};
   return type < std::size(kNames) ? kNames[type] : std::to_string(type);
 }
 
@@ -191,7 +192,8 @@ Napi::Value parseRoute(Napi::Env env, const nlmsghdr& message, const rtmsg& body
   if ((body.rtm_flags & RTM_F_CLONED) != 0) return env.Undefined();
   const Attributes attributes = attributesAfter(message, body);
   const std::optional<uint32_t> oif = attributes.u32(RTA_OIF);
-  Napi::Object record = newRecord(env, "route", message.nlmsg_type == RTM_NEWROUTE, oif.value_or(0));
+  Napi::Object record =
+      newRecord(env, "route", message.nlmsg_type == RTM_NEWROUTE, oif.value_or(0));
   record.Set("family", familyNumber(body.rtm_family));
   const std::string destination = addressOf(body.rtm_family, attributes, RTA_DST);
   const char* any = body.rtm_family == AF_INET ? "0.0.0.0" : "::";

@@ -48,9 +48,8 @@ Probe load(const ProgramSpec& spec) {
   options.log_buf = log.data();
   options.log_size = kLogSize;
   Probe probe;
-  probe.program =
-      Fd(bpf_prog_load(static_cast<bpf_prog_type>(spec.type), "bpfsvc_probe", "GPL",
-                       spec.instructions.data(), spec.instructions.size(), &options));
+  probe.program = Fd(bpf_prog_load(static_cast<bpf_prog_type>(spec.type), "bpfsvc_probe", "GPL",
+                                   spec.instructions.data(), spec.instructions.size(), &options));
   if (!probe.program.valid()) probe.error = errno;
   probe.log = log.data();
   return probe;
@@ -67,10 +66,12 @@ ProgramSpec programSpec(const Args& args, const Napi::Object& object) {
   ProgramSpec spec;
   spec.type = args.toU32(object.Get("type"), "type");
   const Napi::Value attachType = object.Get("expectedAttachType");
-  if (!attachType.IsUndefined()) spec.expectedAttachType = args.toU32(attachType, "expectedAttachType");
+  if (!attachType.IsUndefined())
+    spec.expectedAttachType = args.toU32(attachType, "expectedAttachType");
   const Bytes bytes = args.toBytes(object.Get("instructions"), "instructions");
   if (bytes.size == 0 || bytes.size % sizeof(bpf_insn) != 0) {
-    args.refuse("instructions", "has " + std::to_string(bytes.size) + " bytes, not a multiple of 8");
+    args.refuse("instructions",
+                "has " + std::to_string(bytes.size) + " bytes, not a multiple of 8");
   }
   spec.instructions.resize(bytes.size / sizeof(bpf_insn));
   std::memcpy(spec.instructions.data(), bytes.data, bytes.size);
@@ -107,7 +108,8 @@ Napi::Value ProbeProgramType(const Napi::CallbackInfo& info) {
 Napi::Value ProbeMapType(const Napi::CallbackInfo& info) {
   const Attempt attempt{"probe.mapType", "probe", "a map type"};
   const Args args(info, attempt);
-  const int result = libbpf_probe_bpf_map_type(static_cast<bpf_map_type>(args.u32(0, "type")), nullptr);
+  const int result =
+      libbpf_probe_bpf_map_type(static_cast<bpf_map_type>(args.u32(0, "type")), nullptr);
   if (result < 0 && result != -EOPNOTSUPP) Fail(info.Env(), attempt, result);
   return Napi::Boolean::New(info.Env(), result == 1);
 }
@@ -143,7 +145,8 @@ Napi::Value ProbeHelper(const Napi::CallbackInfo& info) {
 
 // The error of creating a link and letting go of it at once; 0: it was there.
 int tryLink(const Fd& program, int where, uint32_t attachType) {
-  const Fd link(bpf_link_create(program.get(), where, static_cast<bpf_attach_type>(attachType), nullptr));
+  const Fd link(
+      bpf_link_create(program.get(), where, static_cast<bpf_attach_type>(attachType), nullptr));
   return link.valid() ? 0 : errno;
 }
 
@@ -160,7 +163,8 @@ Napi::Value ProbeLink(const Napi::CallbackInfo& info) {
   if (!probe.program.valid()) return Napi::String::New(env, ErrnoName(probe.error));
   int error = 0;
   if (info[2].IsString()) {
-    if (args.string(2, "where") != "loopback") args.refuse("where", "is neither 'loopback' nor a number");
+    if (args.string(2, "where") != "loopback")
+      args.refuse("where", "is neither 'loopback' nor a number");
     error = OnOwnThread([&] {
       if (unshare(CLONE_NEWNET) != 0) return errno;
       return tryLink(probe.program, 1, attachType);
@@ -224,5 +228,6 @@ void InitProbe(Napi::Env env, Napi::Object exports) {
   exports.Set("probeLink", Napi::Function::New(env, ProbeLink, "probeLink"));
   exports.Set("probeMemcgAccounting",
               Napi::Function::New(env, ProbeMemcgAccounting, "probeMemcgAccounting"));
-  exports.Set("kernelHasFunction", Napi::Function::New(env, KernelHasFunction, "kernelHasFunction"));
+  exports.Set("kernelHasFunction",
+              Napi::Function::New(env, KernelHasFunction, "kernelHasFunction"));
 }

@@ -29,8 +29,8 @@ namespace {
 // membarrier(GLOBAL) costs the same, but is refused on nohz_full kernels, and on
 // a single CPU returns at once, although a preempted program may still be there.
 int waitForPrograms() {
-  const Fd inner(bpf_map_create(BPF_MAP_TYPE_ARRAY, "rcu_inner", sizeof(uint32_t), sizeof(uint32_t), 1,
-                                nullptr));
+  const Fd inner(bpf_map_create(BPF_MAP_TYPE_ARRAY, "rcu_inner", sizeof(uint32_t), sizeof(uint32_t),
+                                1, nullptr));
   if (!inner.valid()) return errno;
   LIBBPF_OPTS(bpf_map_create_opts, options);
   options.inner_map_fd = static_cast<uint32_t>(inner.get());
