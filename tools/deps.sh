@@ -47,7 +47,7 @@ known_to_apt() { apt-get install --simulate --no-install-recommends "$@" >/dev/n
 apt_install() {
 	[ "${APT:-}" != no ] || return 0
 	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-		fail "not a Debian: install what tools/packages lists by other means, then run: make APT=no ${GOAL:-deps}"
+		fail "not a Debian: install what tools/packages lists by other means, then run: make APT=no deps"
 	fi
 	wanted=$(missing "$@")
 	[ -n "$wanted" ] || return 0
@@ -70,15 +70,11 @@ apt_install() {
 
 npm_works() { command -v npm >/dev/null && npm --version >/dev/null 2>&1; }
 
-node_modules() {
-	node=node_modules/node/bin/node
-	stamp=node_modules/.bpfsvc-installed # written by tools/node.sh
-	if [ -x "$node" ] && [ -e "$stamp" ] && cmp -s package-lock.json "$stamp"; then return 0; fi
-	if ! npm_works; then
-		# shellcheck disable=SC2046
-		apt_install $(packages_of npm)
-		npm_works || fail 'no npm: install Node with npm 9 or newer, then repeat'
-	fi
+# tools/node.sh wrote the stamp.
+modules_current() { [ -x node_modules/node/bin/node ] && cmp -s package-lock.json node_modules/.bpfsvc-installed; }
+
+npm_install() {
+	npm_works || fail 'no npm: install Node with npm 9 or newer, then repeat'
 	say "installing npm packages (npm $(npm --version))"
 	# No package's own scripts: npm 12 blocks them, older ones run them, and the only one that we need is run by hand below.
 	quietly npm ci --ignore-scripts --no-audit --no-fund || fail 'npm ci failed: check the network and the registry in ~/.npmrc, then repeat'
@@ -88,13 +84,18 @@ node_modules() {
 mkdir -p "$cache"
 [ $# -gt 0 ] || set -- build lint run node
 packages=
+install=
 for part in "$@"; do
 	case $part in
 		build | lint | run) packages="$packages $(packages_of "$part")" ;;
-		node) ;;
+		node)
+			modules_current && continue
+			install=npm
+			npm_works || packages="$packages $(packages_of npm)"
+			;;
 		*) fail "unknown part '$part': build, lint, run or node" ;;
 	esac
 done
 # shellcheck disable=SC2086
-apt_install $packages
-case " $* " in *' node '*) node_modules ;; esac
+[ -z "$packages" ] || apt_install $packages
+[ -z "$install" ] || npm_install
