@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// An agent that is killed and started again: running connections do not notice, new ones are made all the while, and what
+// changed in the manifests meanwhile is in force afterwards.
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { SERVICE_PORT, Testbed } from '../support/testbed.ts';
+import { waitFor } from '../support/wait.ts';
+import type { Workload } from '../support/workload.ts';
+
+const MEGABYTE = 1_000_000;
+
+let bed: Testbed;
+beforeEach(async () => {
+  bed = await Testbed.create();
+});
+afterEach(() => bed[Symbol.asyncDispose]());
+
+/** Slow enough to span what happens meanwhile, whatever the machine. */
+async function longDownload(
+  client: Workload,
+  host: string,
+  port: number,
+): Promise<{ id: number; finish: () => Promise<unknown> }> {
+  const { id } = await client.call('download.start', { host, port, bytes: 6 * MEGABYTE, rate: 2 * MEGABYTE });
+  await waitFor('the download to run', async () => (await client.call('download.progress', { id })).bytes > 0);
+  return { id, finish: () => client.call('download.finish', { id }) };
+}
+
+describe('an agent that is killed with SIGKILL', () => {
+  test('leaves downloads through every path and 1,000 new connections untouched, dead and restarted', async () => {
+    const service = await bed.expose(bed.cluster.pods);
+    const remote = await bed.expose(bed.cluster.node2.pods);
+    const local = await bed.expose(bed.cluster.node1.pods);
+    const { node1, client } = bed.cluster;
+    const [pod, outside, load] = await Promise.all([bed.at(node1.pod(1)), bed.at(client), bed.at(node1)]);
+    const downloads = await Promise.all([
+      longDownload(pod, service.clusterIp.v4, SERVICE_PORT),
+      longDownload(pod, service.clusterIp.v6, SERVICE_PORT),
+      longDownload(outside, node1.address.v4, local.nodePort),
+      longDownload(outside, node1.address.v6, remote.nodePort),
+      longDownload(outside, remote.loadBalancerIp.v4, SERVICE_PORT),
+    ]);
+    const connect = async (workload: Workload, host: string, port: number): Promise<void> => {
+      const { id } = await workload.call('load.start', { host, port, concurrency: 4, requests: 250 });
+      expect(await workload.call('load.finish', { id })).toMatchObject({ requests: 250, failed: 0 });
+    };
+
+    await bed.agent(1).kill();
+    await connect(load, service.clusterIp.v4, SERVICE_PORT);
+    await connect(outside, node1.address.v6, service.nodePort);
+    const restarted = bed.agent(1).start();
+    await connect(load, service.clusterIp.v6, SERVICE_PORT);
+    await connect(outside, node1.address.v4, service.nodePort);
+    await restarted;
+
+    for (const { finish } of downloads) {
+      expect(await finish()).toMatchObject({ failure: null, bytes: 6 * MEGABYTE, intact: true });
+    }
+  });
+
+  test('takes up what changed while it was dead', async () => {
+    const { node1, client } = bed.cluster;
+    const grown = await bed.expose(node1.pods.slice(0, 1));
+    const removed = await bed.expose(node1.pods);
+    const outside = await bed.at(client);
+    await bed.agent(1).kill();
+    await bed.manifests.remove(removed.name);
+    await bed.scale(grown, node1.pods.slice(1));
+    expect(await outside.get(node1.address.v4, grown.nodePort)).toMatchObject({
+      greeting: { name: node1.pod(1).name },
+    });
+    await bed.agent(1).start();
+    expect(await outside.get(node1.address.v4, grown.nodePort)).toMatchObject({
+      greeting: { name: node1.pod(2).name },
+    });
+    expect(await outside.get(node1.address.v4, removed.nodePort)).toMatchObject({ failure: 'refused' });
+  });
+
+  test('gives Services without addresses the same ones again', async () => {
+    const { node1 } = bed.cluster;
+    const spec = { type: 'NodePort' as const, ports: [{ port: SERVICE_PORT, targetPort: 8080 }] };
+    for (const name of ['one', 'two', 'three']) {
+      await bed.applied(() => bed.manifests.writeService(name, spec, bed.endpoints(node1.pods)));
+    }
+    const before = await bed.agent(1).cli('services', '-o', 'json');
+    await bed.agent(1).kill();
+    await bed.agent(1).start();
+    const frontends = (text: string): unknown => (JSON.parse(text) as unknown[]).map(String);
+    expect(frontends(await bed.agent(1).cli('services', '-o', 'json'))).toEqual(frontends(before));
+  });
+});
+
+describe('an agent that is stopped with SIGTERM', () => {
+  test('leaves the datapath on', async () => {
+    const service = await bed.expose(bed.cluster.pods);
+    await bed.agent(1).stop();
+    const [pod, outside] = await Promise.all([bed.at(bed.cluster.node1.pod(1)), bed.at(bed.cluster.client)]);
+    expect(await pod.get(service.clusterIp.v6, SERVICE_PORT)).toMatchObject({ failure: null });
+    expect(await outside.get(bed.cluster.node1.address.v4, service.nodePort)).toMatchObject({ failure: null });
+  });
+});
+
+describe('cleanup', () => {
+  test('ends the translation on its node and leaves the other node alone', async () => {
+    const service = await bed.expose(bed.cluster.pods);
+    const [pod1, pod2, outside] = await Promise.all([
+      bed.at(bed.cluster.node1.pod(1)),
+      bed.at(bed.cluster.node2.pod(1)),
+      bed.at(bed.cluster.client),
+    ]);
+    await bed.agent(1).stop();
+    await bed.agent(1).cli('cleanup');
+    expect((await pod1.get(service.clusterIp.v4, SERVICE_PORT, 500)).failure).not.toBeNull();
+    expect(await outside.get(bed.cluster.node1.address.v4, service.nodePort)).toMatchObject({ failure: 'refused' });
+    expect(await pod2.get(service.clusterIp.v4, SERVICE_PORT)).toMatchObject({ failure: null });
+    expect(await outside.get(bed.cluster.node2.address.v4, service.nodePort)).toMatchObject({ failure: null });
+    expect((await bed.cluster.node1.run('find', [bed.cluster.node1.bpffs])).split('\n')).toEqual([
+      bed.cluster.node1.bpffs,
+    ]);
+  });
+});
