@@ -2,7 +2,7 @@
 // Interfaces and addresses that come and go while the agent runs: it hears of them from the kernel, nobody tells it.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { nodeAddress, SHARED_SEGMENT } from '../support/address-plan.ts';
+import { both, nodeAddress, SHARED_SEGMENT } from '../support/address-plan.ts';
 import type { Place } from '../support/place.ts';
 import type { ServiceHandle } from '../support/testbed.ts';
 import { SERVICE_PORT, Testbed } from '../support/testbed.ts';
@@ -33,7 +33,7 @@ test('NodePorts answer on an address that the node gets, and stop when it goes',
   const added = nodeAddress(SHARED_SEGMENT, 111);
   const host = await bed.at(node1);
   await node1.ip(`addr add ${added.v4}/24 dev eth0`, `addr add ${added.v6}/64 dev eth0 nodad preferred_lft 0`);
-  for (const address of Object.values(added)) {
+  for (const address of both(added)) {
     await reaches(outside, address, service.nodePort);
     await reaches(host, address, service.nodePort);
   }
@@ -41,7 +41,7 @@ test('NodePorts answer on an address that the node gets, and stop when it goes',
   // back on lo of the router, so that something still answers there
   const router = fabric();
   await router.ip(`addr add ${added.v4}/32 dev lo`, `addr add ${added.v6}/128 dev lo nodad`);
-  for (const address of Object.values(added)) {
+  for (const address of both(added)) {
     await isRefusedAt(outside, address, service.nodePort);
     await isRefusedAt(host, address, service.nodePort);
   }
@@ -62,7 +62,7 @@ test('an interface that appears is served, and its disappearance disturbs no oth
   );
   await node1.ip(`addr add ${near.v4}/24 dev eth1`, `addr add ${near.v6}/64 dev eth1 nodad`, 'link set eth1 up');
   const client = bed.cluster.own(await Workload.start(router));
-  for (const address of Object.values(near)) await reaches(client, address, service.nodePort);
+  for (const address of both(near)) await reaches(client, address, service.nodePort);
   await router.ip('link del second');
   expect(await outside.get(node1.address.v4, service.nodePort)).toMatchObject({ failure: null });
   expect(await outside.get(service.loadBalancerIp.v6, SERVICE_PORT)).toMatchObject({ failure: null });
@@ -83,7 +83,7 @@ test('an uplink that is replaced under the same name is served again', async () 
     `route add default via ${nodeAddress(SHARED_SEGMENT, 1).v4}`,
     `route add ::/0 via ${nodeAddress(SHARED_SEGMENT, 1).v6}`,
   );
-  for (const address of Object.values(node2.address)) await reaches(outside, address, service.nodePort);
+  for (const address of both(node2.address)) await reaches(outside, address, service.nodePort);
 });
 
 function fabric(): Place {

@@ -39,19 +39,23 @@ function subsets(pods: readonly Pod[], count: number): Pod[][] {
 }
 
 async function changeOften(service: ServiceHandle, pods: readonly Pod[], count: number): Promise<Reign[]> {
-  const namesOf = (list: readonly Pod[]): Set<string> => new Set(list.map(({ name }) => name));
+  let list = pods;
   let last: Reign = { from: 0, until: Infinity, names: namesOf(pods) };
   const reigns = [last];
-  for (const list of subsets(pods, count)) {
-    const names = namesOf(list);
-    if (names.symmetricDifference(last.names).size === 0) continue;
-    const next = { from: now(), until: Infinity, names };
-    await bed.scale(service, list);
+  for (const next of subsets(pods, count)) {
+    if (next.length === list.length && next.every((pod, n) => pod === list[n])) continue;
+    const reign = { from: now(), until: Infinity, names: namesOf(next) };
+    await bed.scale(service, next);
     last.until = now();
-    reigns.push(next);
-    last = next;
+    reigns.push(reign);
+    last = reign;
+    list = next;
   }
   return reigns;
+}
+
+function namesOf(list: readonly Pod[]): Set<string> {
+  return new Set(list.map(({ name }) => name));
 }
 
 function strangers({ samples }: LoadResult, reigns: readonly Reign[]): unknown[] {

@@ -61,6 +61,10 @@ export function pick(addresses: DualStack, family: Family): string {
   return family === 4 ? addresses.v4 : addresses.v6;
 }
 
+export function both(addresses: DualStack): [v4: string, v6: string] {
+  return [addresses.v4, addresses.v6];
+}
+
 /** As it stands in a URL or before a port. */
 export function bracket(address: string): string {
   return address.includes(':') ? `[${address}]` : address;

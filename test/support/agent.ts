@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { SERVICE_CIDR } from './address-plan.ts';
+import { both, SERVICE_CIDR } from './address-plan.ts';
 import type { ClusterNode } from './cluster.ts';
 import { run } from './command.ts';
 import { makeCgroup } from './leftovers.ts';
@@ -86,7 +86,7 @@ export class Agent implements AsyncDisposable {
       '--devices',
       'eth0',
       '--service-cidr',
-      Object.values(SERVICE_CIDR).join(','),
+      both(SERVICE_CIDR).join(','),
     ];
     const [command, ...args] = PROGRAMS[program];
     const child = this.#place.spawn(command, [

@@ -2,7 +2,7 @@
 // A cluster with a server in every pod, agents on both nodes and Services between them: what most namespace suites start
 // from. Addresses and ports are handed out here, so that tests in one file do not meet.
 
-import { clusterIp, externalIp } from './address-plan.ts';
+import { both, clusterIp, externalIp } from './address-plan.ts';
 import type { DualStack } from './address-plan.ts';
 import { Agent } from './agent.ts';
 import type { AgentOptions } from './agent.ts';
@@ -143,9 +143,9 @@ function serviceSpec(handle: ServiceHandle): ServiceSpec {
   ];
   return {
     type: 'LoadBalancer',
-    clusterIPs: Object.values(handle.clusterIp),
-    externalIPs: Object.values(handle.externalIp),
-    loadBalancerIPs: Object.values(handle.loadBalancerIp),
+    clusterIPs: both(handle.clusterIp),
+    externalIPs: both(handle.externalIp),
+    loadBalancerIPs: both(handle.loadBalancerIp),
     ports,
   };
 }
