@@ -9,7 +9,7 @@ import { SETTINGS } from '../abi/config.gen.ts';
 import { FINGERPRINT } from '../abi/fingerprint.gen.ts';
 import { MAPS } from '../abi/maps.gen.ts';
 import { addon } from '../kernel/addon.ts';
-import { ProgramType } from '../kernel/constants.ts';
+import { PROGRAM_TYPE } from '../kernel/constants.ts';
 import type { NativeLink, NativeMap, NativeObject, NativeProgram } from '../kernel/native-types.ts';
 import type { PinPaths } from '../kernel/pins.ts';
 import { PinDirectory } from '../kernel/pins.ts';
@@ -59,7 +59,7 @@ export class Datapath {
       object.load();
       if (!pins.whole) await pins.build((staging) => { pinMaps(object, staging); });
       const cgroupPrograms = programs
-        .filter(({ type }) => type === ProgramType.CgroupSockAddr || type === ProgramType.CgroupSock)
+        .filter(({ type }) => type === PROGRAM_TYPE.CGROUP_SOCK_ADDR || type === PROGRAM_TYPE.CGROUP_SOCK)
         .map(({ name, expectedAttachType }) => ({ name, attachType: expectedAttachType }));
       return new Datapath(pins, object, cgroupPrograms);
     } catch (error) {

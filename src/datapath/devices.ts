@@ -3,7 +3,7 @@
 // device it is for; a clsact filter is known by its handle and priority.
 
 import { addon } from '../kernel/addon.ts';
-import { AttachType } from '../kernel/constants.ts';
+import { ATTACH_TYPE } from '../kernel/constants.ts';
 import type { Datapath } from './datapath.ts';
 
 export interface Device {
@@ -16,7 +16,7 @@ export interface Device {
 type Direction = 'ingress' | 'egress';
 
 const DIRECTIONS: readonly Direction[] = ['ingress', 'egress'];
-const ATTACH: Readonly<Record<Direction, number>> = { ingress: AttachType.TcxIngress, egress: AttachType.TcxEgress };
+const ATTACH: Readonly<Record<Direction, number>> = { ingress: ATTACH_TYPE.TCX_INGRESS, egress: ATTACH_TYPE.TCX_EGRESS };
 const ARPHRD_ETHER = 1;
 const ARPHRD_LOOPBACK = 772;
 const CLSACT_HANDLE = 0x62_70_66;

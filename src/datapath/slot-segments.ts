@@ -3,7 +3,7 @@
 // up by id. A few are mapped at a time: mapped pages count as the agent's memory.
 
 import { SlotGeometry } from '../abi/enums.gen.ts';
-import { MapFlags, MapType } from '../kernel/constants.ts';
+import { MAP_FLAG, MAP_TYPE } from '../kernel/constants.ts';
 import { addon } from '../kernel/addon.ts';
 import type { NativeMap } from '../kernel/native-types.ts';
 
@@ -68,12 +68,12 @@ export class SlotSegments {
   #add(): void {
     const index = this.#segments.length;
     const segment = addon.createMap({
-      type: MapType.Array,
+      type: MAP_TYPE.ARRAY,
       name: 'slot_segment',
       keySize: Uint32Array.BYTES_PER_ELEMENT,
       valueSize: BLOCK_BYTES,
       maxEntries: SlotGeometry.BlocksPerSegment,
-      flags: MapFlags.Mmapable,
+      flags: MAP_FLAG.MMAPABLE,
     });
     const key = new Uint8Array(Uint32Array.of(index).buffer);
     try {
