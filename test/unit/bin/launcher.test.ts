@@ -23,7 +23,7 @@ afterEach(() => {
 /** A Node that answers --version, and says which of the two it is and what it was to run. */
 function installNode(directory: string, version: string): void {
   mkdirSync(directory, { recursive: true });
-  const script = `#!/bin/sh\n[ "$1" = --version ] && echo ${version} || echo "${version}" "$@"\n`;
+  const script = `#!/bin/sh\n[ "$1" = --version ] && echo ${version} || { echo ${version}; printf '%s\\n' "$@"; }\n`;
   writeFileSync(path.join(directory, 'node'), script, { mode: 0o755 });
 }
 
@@ -52,7 +52,7 @@ describe('bin/bpfsvc', () => {
     installMain('src/cli/main.ts');
     expect(launch()).toEqual({
       status: 0,
-      stdout: 'v24.1.0 --disable-warning=ExperimentalWarning HOME/bin/../dist/cli/main.js maps list a b',
+      stdout: 'v24.1.0\n--disable-warning=ExperimentalWarning\nHOME/bin/../dist/cli/main.js\nmaps\nlist\na b',
       stderr: '',
     });
   });
@@ -60,7 +60,7 @@ describe('bin/bpfsvc', () => {
   it('runs the source where nothing was built', () => {
     installOwnNode();
     installMain('src/cli/main.ts');
-    expect(launch().stdout).toContain('HOME/bin/../src/cli/main.ts maps list');
+    expect(launch().stdout).toContain('HOME/bin/../src/cli/main.ts\nmaps\nlist');
   });
 
   it('finds its home through a chain of links', () => {
@@ -80,7 +80,7 @@ describe('bin/bpfsvc', () => {
   it('takes the Node on PATH where there is none beside it', () => {
     installNode(path.join(home, 'elsewhere'), 'v26.10.0');
     installMain('dist/cli/main.js');
-    expect(launch(undefined, `${path.join(home, 'elsewhere')}:${SYSTEM}`).stdout).toMatch(/^v26\.10\.0 /);
+    expect(launch(undefined, `${path.join(home, 'elsewhere')}:${SYSTEM}`).stdout).toMatch(/^v26\.10\.0\n/);
   });
 
   it.each(['v18.20.4', 'v9.11.2', 'nonsense'])(
