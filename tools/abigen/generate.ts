@@ -24,7 +24,8 @@ export class RulesError extends Error {
   override readonly name = 'RulesError';
 
   constructor(problems: readonly string[]) {
-    super(`the ABI breaks ${problems.length} rule(s) of bpf/abi.h:\n${problems.map((text) => `  ${text}`).join('\n')}`);
+    const count = problems.length === 1 ? 'a rule' : `${problems.length} rules`;
+    super(`the ABI breaks ${count}:\n${problems.map((text) => `  ${text}`).join('\n')}`);
   }
 }
 

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows written through the codecs into maps of the kernel and read back by bpftool: its printer walks the maps' BTF with
+// somebody else's code, so it proves names, offsets and sizes; the raw bytes prove the rest.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Codec, StructTable } from '../../src/abi/codec.ts';
+import { encodeBytes } from '../../src/abi/codec.ts';
+import { MAPS } from '../../src/abi/maps.gen.ts';
+import type { MapTable } from '../../src/abi/maps.gen.ts';
+import { addon } from '../../src/kernel/addon.ts';
+import type { NativeMap, NativeObject } from '../../src/kernel/addon.ts';
+import { compileProduct } from '../../src/toolchain/product.ts';
+import { run } from '../support/command.ts';
+import { structValue, TABLES } from './arbitrary.ts';
+
+/** What bpftool prints: numbers of the host's order, arrays, text, or an object by field names. */
+type Printed = number | string | readonly Printed[] | { readonly [name: string]: Printed };
+
+interface Row {
+  readonly key: readonly string[];
+  readonly value: readonly string[];
+  readonly formatted: { readonly key: Printed; readonly value: Printed };
+}
+
+const SEED = 20261121;
+
+/** Maps in which a row can be written and whose types have names: not arrays (all rows exist), not per CPU. */
+const HASHES = Object.values<MapTable>(MAPS).filter(({ typeName, perCpu }) => typeName.endsWith('hash') && !perCpu);
+
+describe.runIf(process.getuid?.() === 0)('codecs in the kernel', () => {
+  let directory = '';
+  let object: NativeObject | undefined;
+
+  beforeAll(async () => {
+    directory = await mkdtemp(`${tmpdir()}/bpfsvc-abi-`);
+    object = addon.openObject((await compileProduct({ outDir: directory })).object);
+    for (const { name } of object.programs()) object.setAutoload(name, false);
+    for (const { name, type } of object.maps()) if (type !== MAPS.drops.type) object.setMaxEntries(name, 16);
+    object.load();
+  });
+
+  afterAll(async () => {
+    object?.close();
+    await rm(directory, { recursive: true });
+  });
+
+  it.for(HASHES)('lie where bpftool finds them: $name', async ({ name, key, value }) => {
+    if (object === undefined || key === undefined || value === undefined) throw new Error(`${name} has no codecs`);
+    const map = object.map(name);
+    try {
+      const keyBytes = encodeBytes(key, sample(key));
+      const valueBytes = encodeBytes(value, sample(value));
+      map.update(keyBytes, valueBytes);
+      const row = await dump(map);
+      expect(fromHex(row.key)).toEqual(keyBytes);
+      expect(fromHex(row.value)).toEqual(valueBytes);
+      expectPrinted(row.formatted.key, key, keyBytes);
+      expectPrinted(row.formatted.value, value, valueBytes);
+    } finally {
+      map.close();
+    }
+  });
+});
+
+async function dump(map: NativeMap): Promise<Row> {
+  const rows = JSON.parse(await run('bpftool', ['-j', 'map', 'dump', 'id', String(map.info().id)])) as Row[];
+  const row = rows[0];
+  if (row === undefined || rows.length !== 1) throw new Error(`bpftool shows ${rows.length} rows of one`);
+  return row;
+}
+
+function sample(codec: Codec<unknown>): unknown {
+  const table = TABLES[codec.name];
+  const values = table === undefined ? fc.integer({ min: 1, max: 2 ** 32 - 1 }) : structValue(table, true);
+  return fc.sample(values, { seed: SEED, numRuns: 1 })[0];
+}
+
+function expectPrinted(printed: Printed, codec: Codec<unknown>, bytes: Uint8Array): void {
+  const table = TABLES[codec.name];
+  if (table === undefined) expect(bytesOf(printed, codec.size)).toEqual(bytes);
+  else expectFields(printed, table, bytes, 0);
+}
+
+/** Each field's bytes are those that the printer has found under its name. */
+function expectFields(printed: Printed, table: StructTable, bytes: Uint8Array, start: number): void {
+  if (typeof printed !== 'object' || Array.isArray(printed))
+    throw new Error(`${table.codec.name} is not printed as a struct`);
+  const fields = printed as Readonly<Record<string, Printed>>;
+  for (const { name, offset, size, struct } of table.fields) {
+    const found = fields[name];
+    const inner = struct === undefined ? undefined : TABLES[struct];
+    if (found === undefined) throw new Error(`bpftool shows no field ${name} in ${table.codec.name}`);
+    const at = start + offset;
+    if (inner !== undefined) expectFields(found, inner, bytes, at);
+    else expect([name, bytesOf(found, size)]).toEqual([name, bytes.slice(at, at + size)]);
+  }
+}
+
+function bytesOf(printed: Printed, size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  if (typeof printed === 'string') bytes.set(new TextEncoder().encode(printed));
+  else if (typeof printed === 'number') writeHostOrder(bytes, BigInt(printed));
+  else if (Array.isArray(printed)) {
+    const each = size / printed.length;
+    printed.forEach((element: Printed, i) => {
+      bytes.set(bytesOf(element, each), i * each);
+    });
+  }
+  return bytes;
+}
+
+function writeHostOrder(bytes: Uint8Array, value: bigint): void {
+  const word = new Uint8Array(new BigUint64Array([value]).buffer);
+  const isLittle = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+  bytes.set(isLittle ? word.slice(0, bytes.length) : word.slice(8 - bytes.length));
+}
+
+function fromHex(bytes: readonly string[]): Uint8Array {
+  return Uint8Array.from(bytes, (byte) => Number.parseInt(byte, 16));
+}
