@@ -3,6 +3,8 @@
 
 import type { Datapath } from '../datapath/datapath.ts';
 import { DeviceDoors } from '../datapath/devices.ts';
+import { addon } from '../kernel/addon.ts';
+import { LinkMonitor } from '../kernel/netlink.ts';
 import type { Logger } from '../log.ts';
 import { contains, parsePrefix } from '../net/prefix.ts';
 import type { Prefix } from '../net/prefix.ts';
@@ -29,8 +31,9 @@ export class Host {
     this.#doors = new DeviceDoors(options.datapath, options.tcx);
     this.#prefixes = options.nodePortAddresses.flatMap((text) => parsePrefix(text) ?? []);
     const generation = options.datapath.host.generation + 1;
+    const monitor = new LinkMonitor(addon);
     this.#links = new LinkSource(
-      options.devices.length > 0 ? { devices: options.devices.join(','), generation } : { generation },
+      options.devices.length > 0 ? { monitor, devices: options.devices.join(','), generation } : { monitor, generation },
     );
   }
 

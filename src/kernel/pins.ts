@@ -15,8 +15,8 @@ import {
   statSync,
 } from 'node:fs';
 import path from 'node:path';
-import { addon } from './addon.ts';
 import { isBpffs } from './mounts.ts';
+import { mountBpffs, tryLock } from './sys.ts';
 
 export type PinErrorCode = 'not-bpffs' | 'mount-failed' | 'locked' | 'exists';
 
@@ -73,7 +73,7 @@ export function ensureBpffs(directory: string): boolean {
     );
   }
   try {
-    addon.mountBpffs(directory);
+    mountBpffs(directory);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new PinError('mount-failed', `${reason}; mount it beforehand: mount -t bpf bpf ${directory}`, { cause });
@@ -179,7 +179,7 @@ function lockDirectory(root: string): number {
     const fd = openSync(root, constants.O_RDONLY | constants.O_DIRECTORY);
     let kept = false;
     try {
-      if (!addon.flock(fd, true)) {
+      if (!tryLock(fd)) {
         throw new PinError('locked', `${root} is in use by another bpfsvc; stop that one, or name another --bpffs`);
       }
       // Whoever held it may have removed the directory meanwhile: then this is a lock on nothing.
