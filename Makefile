@@ -89,9 +89,10 @@ ifneq ($(filter demo test bench,$(MAKECMDGOALS)),)
 deps: preflight
 endif
 
+# node-gyp calls a make of its own, which does not get at this one's job server.
 $(ADDON): $(NATIVE_SOURCES) package-lock.json | deps
 	$(call say,addon)
-	$(Q)$(RUN) build:addon $(if $(V),,>.cache/addon.log 2>&1 || { cat .cache/addon.log; exit 1; })
+	$(Q)MAKEFLAGS= $(RUN) build:addon -- --jobs=max --loglevel=error $(if $(V),,>.cache/addon.log 2>&1 || { cat .cache/addon.log; exit 1; })
 	$(Q)touch $@
 
 $(PROGRAMS): $(BPF_SOURCES) | deps $(ADDON)
