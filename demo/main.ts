@@ -33,7 +33,9 @@ try {
   const seen = left.length === 0 ? 'no namespace, cgroup, mount, file or process' : left.join(', ');
   report.finding('left behind', seen, left.length === 0);
 } catch (error) {
-  report.finding('the demo itself', error instanceof Error ? error.message : String(error), false);
+  const message = error instanceof Error ? error.message : String(error);
+  report.output(message);
+  report.finding('the demo itself', message.split('\n')[0] ?? '', false);
 }
 report.summary(performance.now() - started);
 process.exitCode = report.ok ? 0 : 1;

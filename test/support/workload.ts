@@ -69,6 +69,8 @@ export class Workload implements AsyncDisposable {
     const pending = Promise.withResolvers<unknown>();
     if (this.#failure === undefined) this.#pending.set(id, pending);
     else pending.reject(this.#failure);
+    // Disposing of a workload ends what it was asked for; only those who still wait should hear of it.
+    pending.promise.catch(() => undefined);
     return pending.promise;
   }
 
