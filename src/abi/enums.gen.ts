@@ -42,16 +42,16 @@ export const SET_MODE_NAMES: readonly string[] = ['reject', 'drop', 'hash'];
 
 export const SlotGeometry = {
   SlotsPerBlock: 16,
-  BlocksPerSegment: 16384,
-  SlotSegments: 1024,
+  BlocksPerSegment: 65536,
+  SlotSegments: 256,
 } as const;
 
 export type SlotGeometry = (typeof SlotGeometry)[keyof typeof SlotGeometry];
 
 export const SLOT_GEOMETRY_NAMES: Readonly<Record<number, string>> = {
   16: 'slots_per_block',
-  16384: 'blocks_per_segment',
-  1024: 'slot_segments',
+  65536: 'blocks_per_segment',
+  256: 'slot_segments',
 };
 
 export const FrontendFlags = {
@@ -95,11 +95,18 @@ export const FlowState = {
   Ack: 2,
   Fin: 4,
   Rst: 8,
+  PeerFin: 16,
 } as const;
 
 export type FlowState = (typeof FlowState)[keyof typeof FlowState];
 
-export const FLOW_STATE_NAMES: Readonly<Record<number, string>> = { 1: 'syn', 2: 'ack', 4: 'fin', 8: 'rst' };
+export const FLOW_STATE_NAMES: Readonly<Record<number, string>> = {
+  1: 'syn',
+  2: 'ack',
+  4: 'fin',
+  8: 'rst',
+  16: 'peer_fin',
+};
 
 export const NodeAddrFlags = {
   NodePort: 1,

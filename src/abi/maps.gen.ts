@@ -195,7 +195,7 @@ export const MAPS = {
     typeName: 'array_of_maps',
     key: u32Codec,
     value: undefined,
-    maxEntries: 1024,
+    maxEntries: 256,
     flags: 0,
     perCpu: false,
     inner: {
@@ -203,7 +203,7 @@ export const MAPS = {
       typeName: 'array',
       key: u32Codec,
       value: slotBlockCodec,
-      maxEntries: 16384,
+      maxEntries: 65536,
       flags: 1024,
       perCpu: false,
     },

@@ -11,7 +11,7 @@ import { encodeBytes } from '../../src/abi/codec.ts';
 import { MAPS } from '../../src/abi/maps.gen.ts';
 import type { MapTable } from '../../src/abi/maps.gen.ts';
 import { addon } from '../../src/kernel/addon.ts';
-import type { NativeMap, NativeObject } from '../../src/kernel/addon.ts';
+import type { NativeMap, NativeObject } from '../../src/kernel/native-types.ts';
 import { compileProduct } from '../../src/toolchain/product.ts';
 import { run } from '../support/command.ts';
 import { structValue, TABLES } from './arbitrary.ts';
