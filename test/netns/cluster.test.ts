@@ -2,6 +2,9 @@
 // The ground that the namespace suites stand on, without bpfsvc: plain traffic reaches what it should, workloads report
 // what happened, narrow paths are narrow, and nothing stays.
 
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bracket } from '../support/address-plan.ts';
 import type { Cluster } from '../support/cluster.ts';
@@ -126,6 +129,22 @@ describe('cluster with narrow links', () => {
 });
 
 describe('leftovers', () => {
+  /** A process of its own with a cluster and a workload in it; resolves with the cluster's prefix when both are up. */
+  const elsewhere = async (): Promise<{ child: ChildProcess; prefix: string }> => {
+    const program = `
+      const { createCluster } = await import(${JSON.stringify(moduleUrl('cluster'))});
+      const { Workload } = await import(${JSON.stringify(moduleUrl('workload'))});
+      const cluster = await createCluster();
+      await Workload.start(cluster.node1);
+      console.log(cluster.prefix);
+      setInterval(() => undefined, 1000);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [prefix] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];
+    return { child, prefix: prefix.trim() };
+  };
+
   test('nothing stays after a cluster, even with processes in it that nobody ended', async () => {
     const cluster = await createCluster();
     await Workload.start(cluster.client);
@@ -134,4 +153,25 @@ describe('leftovers', () => {
     await cluster[Symbol.asyncDispose]();
     expect(findLeftovers(cluster.prefix)).toEqual([]);
   });
+
+  test.each(['SIGINT', 'SIGTERM'] as const)('nothing stays of a process that gets %s', async (signal) => {
+    const { child, prefix } = await elsewhere();
+    child.kill(signal);
+    await once(child, 'exit');
+    expect(findLeftovers(prefix)).toEqual([]);
+  });
+
+  test('what a killed process left is removed by the next cluster', async () => {
+    const { child, prefix } = await elsewhere();
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect(findLeftovers(prefix)).not.toEqual([]);
+    await using cluster = await createCluster();
+    expect(cluster.prefix).not.toBe(prefix);
+    expect(findLeftovers(prefix)).toEqual([]);
+  });
 });
+
+function moduleUrl(name: string): string {
+  return new URL(`../support/${name}.ts`, import.meta.url).href;
+}
