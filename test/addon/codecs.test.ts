@@ -14,7 +14,7 @@ import { addon } from '../../src/kernel/addon.ts';
 import type { NativeMap, NativeObject } from '../../src/kernel/native-types.ts';
 import { compileProduct } from '../../src/toolchain/product.ts';
 import { run } from '../support/command.ts';
-import { structValue, TABLES } from './arbitrary.ts';
+import { structValue, TABLES } from '../abi/arbitrary.ts';
 
 /** What bpftool prints: numbers of the host's order, arrays, text, or an object by field names. */
 type Printed = number | string | readonly Printed[] | { readonly [name: string]: Printed };
@@ -30,7 +30,7 @@ const SEED = 20261121;
 /** Maps in which a row can be written and whose types have names: not arrays (all rows exist), not per CPU. */
 const HASHES = Object.values<MapTable>(MAPS).filter(({ typeName, perCpu }) => typeName.endsWith('hash') && !perCpu);
 
-describe.runIf(process.getuid?.() === 0)('codecs in the kernel', () => {
+describe('codecs in the kernel', () => {
   let directory = '';
   let object: NativeObject | undefined;
 
