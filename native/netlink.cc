@@ -164,7 +164,9 @@ class Subscription {
     signal();
     thread_.join();
     loop_.Release();
+    // Now, and not when the handle is collected: that may take long.
     socket_.close();
+    wake_.reset();
     self_.reset();
   }
 
