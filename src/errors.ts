@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The errors that end a command. One table says for each code what it means and what the operator does; messages name
+// the thing and the place. Failures of parts that live on (a bad manifest, a map that is full) are not thrown but
+// kept as state where they belong.
+
+const CODES = {
+  'manifests-missing': {
+    meaning: 'a path given by --manifests does not exist',
+    remedy: 'make the directory or file, or correct the path',
+  },
+  'manifests-unreadable': {
+    meaning: 'a path given by --manifests cannot be listed or read',
+    remedy: 'check owner and mode of the path and of the directories above it',
+  },
+  'service-cidr-invalid': {
+    meaning: '--service-cidr is not one prefix per address family',
+    remedy: 'give one prefix, or two of different families separated by a comma: 10.96.0.0/16,fd00:96::/112',
+  },
+  'node-port-range-invalid': {
+    meaning: '--service-node-port-range is not a range of ports',
+    remedy: 'write first-last or first+count, all within 1..65535: 30000-32767',
+  },
+} as const satisfies Record<string, { meaning: string; remedy: string }>;
+
+export type ErrorCode = keyof typeof CODES;
+
+export class BpfsvcError extends Error {
+  override readonly name = 'BpfsvcError';
+  readonly code: ErrorCode;
+
+  /** The message is `what`, followed by the remedy of the code. */
+  constructor(code: ErrorCode, what: string, options?: ErrorOptions) {
+    super(`${what}; ${CODES[code].remedy}`, options);
+    this.code = code;
+  }
+
+  get meaning(): string {
+    return CODES[this.code].meaning;
+  }
+
+  get remedy(): string {
+    return CODES[this.code].remedy;
+  }
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// The manifest files as they were last read, each with its last good content. Decides when a file has settled, so that
+// nobody sees one that is being written, and reads those that changed. Knows no other file's objects.
+
+import { hash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
+import type { LoadedFile, PlacedObject } from './load.ts';
+import { loadText } from './load.ts';
+import type { ObjectReader } from './objects.ts';
+import type { Problem } from './problem.ts';
+import { compareText } from './problem.ts';
+import type { FileState, Stamp, Walked } from './walk.ts';
+import { isGone } from './walk.ts';
+
+/** How long a file written in place, or a file that has gone, must stay as it is before it is believed. */
+const SETTLED_MS = 40;
+/** The same for a file that is new at its path: put there whole by a rename, as a rule. */
+const RENAMED_MS = 5;
+/** Two writes within a tick of the file system's clock leave the same times; a file read so early is read again. */
+const CLOCK_TICK_MS = 20;
+/** How long files may be parsed before others get their turn. */
+const SLICE_MS = 10;
+
+export interface ManifestFile {
+  readonly file: string;
+  /** The last good ones; as long as the file never was good, the good ones among the others. */
+  readonly objects: readonly PlacedObject[];
+  readonly problems: readonly Problem[];
+  readonly skipped: ReadonlySet<string>;
+  /** Whether all of it has been good once. */
+  readonly complete: boolean;
+}
+
+interface Entry extends ManifestFile {
+  readonly stamp: Stamp;
+  readonly reread: boolean;
+  readonly digest: string;
+  readonly pieces: LoadedFile['pieces'];
+}
+
+/** A state that is seen but not believed yet; without a stamp: gone. */
+interface Pending {
+  readonly stamp: Stamp | undefined;
+  readonly due: number;
+}
+
+export class ManifestFiles {
+  readonly #reader: ObjectReader;
+  readonly #entries = new Map<string, Entry>();
+  readonly #pending = new Map<string, Pending>();
+
+  constructor(reader: ObjectReader) {
+    this.#reader = reader;
+  }
+
+  /** In the order of their paths. */
+  list(): readonly ManifestFile[] {
+    return [...this.#entries.values()].sort((a, b) => compareText(a.file, b.file));
+  }
+
+  /** Some file is in a state that is not believed yet. */
+  get unsettled(): boolean {
+    return this.#pending.size > 0;
+  }
+
+  /** Milliseconds until the next update is worth it without an event; Infinity: nothing is unsettled. */
+  get due(): number {
+    const dues = Array.from(this.#pending.values(), ({ due }) => due);
+    if ([...this.#entries.values()].some(({ reread }) => reread)) dues.push(performance.now() + CLOCK_TICK_MS);
+    return Math.max(0, Math.min(...dues) - performance.now());
+  }
+
+  /** True when objects or problems may have changed. */
+  async update(walked: Walked): Promise<boolean> {
+    let changed = false;
+    for (const [file, state] of walked.files) {
+      const entry = this.#entries.get(file);
+      if (entry?.stamp === state.stamp && !entry.reread) this.#pending.delete(file);
+      else if (this.#hasSettled(file, state, entry)) changed = (await this.#read(file, state, entry)) || changed;
+    }
+    for (const file of [...this.#entries.keys()]) {
+      if (walked.files.has(file) || isBelow(file, walked.unreadable.keys())) continue;
+      if (!this.#waited(file, undefined, SETTLED_MS)) continue;
+      this.#entries.delete(file);
+      changed = true;
+    }
+    for (const file of this.#pending.keys()) {
+      if (!walked.files.has(file) && !this.#entries.has(file)) this.#pending.delete(file);
+    }
+    return changed;
+  }
+
+  #hasSettled(file: string, { stamp, changed }: FileState, entry: Entry | undefined): boolean {
+    if (entry?.stamp === stamp) return true;
+    const age = Date.now() - changed;
+    if (age > SETTLED_MS && !this.#pending.has(file)) return true;
+    const inPlace = entry !== undefined && inodeOf(entry.stamp) === inodeOf(stamp);
+    return this.#waited(file, stamp, inPlace ? SETTLED_MS : RENAMED_MS);
+  }
+
+  #waited(file: string, stamp: Stamp | undefined, ms: number): boolean {
+    const now = performance.now();
+    const before = this.#pending.get(file);
+    if (before === undefined || before.stamp !== stamp) {
+      this.#pending.set(file, { stamp, due: now + ms });
+      return false;
+    }
+    if (now < before.due) return false;
+    this.#pending.delete(file);
+    return true;
+  }
+
+  async #read(file: string, { stamp, changed }: FileState, entry: Entry | undefined): Promise<boolean> {
+    const reread = Math.abs(Date.now() - changed) < CLOCK_TICK_MS;
+    let content: Buffer;
+    try {
+      content = await readFile(file);
+    } catch (error) {
+      // Gone since it was looked at: the event of that is on its way.
+      if (isGone(error)) return false;
+      const reason = error instanceof Error ? error.message : String(error);
+      // Without a stamp it is tried again each time.
+      this.#set(file, entry, { stamp: '', reread: false, digest: '' }, refused(file, `cannot be read: ${reason}`));
+      return true;
+    }
+    const digest = hash('sha256', content);
+    if (entry?.digest === digest) {
+      this.#entries.set(file, { ...entry, stamp, reread });
+      return false;
+    }
+    this.#set(file, entry, { stamp, reread, digest }, await this.#load(file, content, entry));
+    return true;
+  }
+
+  async #load(file: string, content: Buffer, entry: Entry | undefined): Promise<LoadedFile> {
+    if (content.length === 0 && entry !== undefined && entry.objects.length > 0) {
+      return refused(file, 'is empty; write it again, or remove the file to remove its objects');
+    }
+    let text;
+    try {
+      text = new TextDecoder('utf-8', { fatal: true }).decode(content);
+    } catch {
+      return refused(file, 'is not UTF-8; save it in this encoding');
+    }
+    return inSlices(loadText(text, file, this.#reader, entry?.pieces));
+  }
+
+  #set(file: string, entry: Entry | undefined, read: Pick<Entry, 'stamp' | 'reread' | 'digest'>, loaded: LoadedFile) {
+    const { problems, skipped } = loaded;
+    const pieces = loaded.pieces.size > 0 ? loaded.pieces : (entry?.pieces ?? loaded.pieces);
+    const complete = entry?.complete === true || problems.length === 0;
+    const objects = problems.length === 0 || !complete ? loaded.objects : (entry?.objects ?? []);
+    this.#entries.set(file, { file, ...read, objects, problems, skipped, pieces, complete });
+  }
+}
+
+async function inSlices<T>(steps: Generator<void, T>): Promise<T> {
+  let begun = performance.now();
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    if (performance.now() - begun < SLICE_MS) continue;
+    await setImmediate();
+    begun = performance.now();
+  }
+}
+
+function refused(file: string, message: string): LoadedFile {
+  return { objects: [], problems: [{ file, message }], skipped: new Set(), pieces: new Map() };
+}
+
+function inodeOf(stamp: Stamp): string {
+  return stamp.split(':', 2).join(':');
+}
+
+function isBelow(file: string, paths: Iterable<string>): boolean {
+  for (const path of paths) if (file === path || file.startsWith(`${path}/`)) return true;
+  return false;
+}

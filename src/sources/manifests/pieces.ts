@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cuts the text of a manifest file into pieces that can be parsed each by itself, so that an edit in a file of ten
+// thousand objects costs the parsing of one. It looks at the lines that YAML keeps for itself and at nothing else.
+
+/** The `kind` and `apiVersion` of a list, for items that do not repeat them. */
+export interface ListHead {
+  readonly apiVersion?: unknown;
+  readonly kind?: unknown;
+}
+
+export interface Piece {
+  readonly text: string;
+  /** Of its first character, from 1. */
+  readonly line: number;
+  /** `items`: the text is a sequence, cut from the items of a list. */
+  readonly form: 'documents' | 'items';
+}
+
+const MARKER = /^---(?=\s|$)/gm;
+/** With these, a piece may depend on what stands before it. */
+const DIRECTIVE_OR_END = /^(?:%|\.\.\.(?:\s|$))/m;
+const ANCHOR_OR_ALIAS = /[\s[{,][&*][^\s&*]/;
+
+export function cutPieces(text: string): Piece[] {
+  if (DIRECTIVE_OR_END.test(text)) return [{ text, line: 1, form: 'documents' }];
+  const starts = [0, ...Array.from(text.matchAll(MARKER), (match) => match.index).filter((index) => index > 0)];
+  const pieces: Piece[] = [];
+  let line = 1;
+  for (const [i, start] of starts.entries()) {
+    const piece = text.slice(start, starts[i + 1]);
+    pieces.push(...cutList({ text: piece, line, form: 'documents' }));
+    line += countLines(piece);
+  }
+  return pieces;
+}
+
+const LIST_KIND = /^kind: *["']?\w*List["']? *(?:#.*)?\r?$/m;
+const ITEMS = /^items: *(?:#.*)?\r?\n/m;
+
+/**
+ * A block-style list is cut at its items: `items:` at the margin, then lines that begin with the same indentation and a
+ * dash. What stands inside an item is indented deeper, also the lines of a multi-line text.
+ */
+function cutList(document: Piece): Piece[] {
+  const { text } = document;
+  const items = ITEMS.exec(text);
+  if (items === null || !LIST_KIND.test(text) || ANCHOR_OR_ALIAS.test(text)) return [document];
+  const begin = items.index + items[0].length;
+  const indent = /^(?:[ \t]*(?:#.*)?\r?\n)*( *)-[ \r\n]/.exec(text.slice(begin))?.[1];
+  if (indent === undefined) return [document];
+  const end = listEnd(text, begin, indent);
+  const body = text.slice(begin, end);
+  const starts = Array.from(body.matchAll(new RegExp(`^${indent}-(?=[ \\r\\n])`, 'gm')), (match) => match.index);
+
+  // The list itself keeps its lines, empty, so that what is said about its head and tail has the right place.
+  const head = text.slice(0, begin) + '\n'.repeat(countLines(body)) + text.slice(end);
+  const pieces: Piece[] = [{ ...document, text: head }];
+  let line = document.line + countLines(text.slice(0, begin) + body.slice(0, starts[0] ?? 0));
+  for (const [i, start] of starts.entries()) {
+    const item = body.slice(start, starts[i + 1]);
+    pieces.push({ text: item, line, form: 'items' });
+    line += countLines(item);
+  }
+  return pieces;
+}
+
+/** The first line that is less indented than the items, or not indented and no item. */
+function listEnd(text: string, begin: number, indent: string): number {
+  const pattern = indent === '' ? /^[^\s#-]/gm : new RegExp(`^ {0,${indent.length - 1}}[^\\s#]`, 'gm');
+  pattern.lastIndex = begin;
+  return pattern.exec(text)?.index ?? text.length;
+}
+
+function countLines(text: string): number {
+  let count = 0;
+  for (let i = text.indexOf('\n'); i >= 0; i = text.indexOf('\n', i + 1)) count++;
+  return count;
+}
