@@ -7,21 +7,11 @@
 #include "errors.h"
 #include "module.h"
 
-#if __has_include("btf.h")
 #include "btf.h"
-#endif
-#if __has_include("clsact.h")
 #include "clsact.h"
-#endif
-#if __has_include("netlink.h")
 #include "netlink.h"
-#endif
-#if __has_include("probe.h")
 #include "probe.h"
-#endif
-#if __has_include("sys.h")
 #include "sys.h"
-#endif
 
 namespace {
 
@@ -36,36 +26,18 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new AddonState());
   InitErrors(env, exports);
   exports.Set("versions", Napi::Function::New(env, Versions, "versions"));
-#if __has_include("object.cc")
   InitObject(env, exports);
-#endif
-#if __has_include("map.cc")
   InitMap(env, exports);
-#endif
-#if __has_include("program.cc")
   InitProgram(env, exports);
-#endif
-#if __has_include("link.cc")
   InitLink(env, exports);
-#endif
 #if __has_include("ringbuf.cc")
   InitRingBuffer(env, exports);
 #endif
-#if __has_include("btf.h")
   InitBtf(env, exports);
-#endif
-#if __has_include("clsact.h")
   InitClsact(env, exports);
-#endif
-#if __has_include("netlink.h")
   InitNetlink(env, exports);
-#endif
-#if __has_include("probe.h")
   InitProbe(env, exports);
-#endif
-#if __has_include("sys.h")
   InitSys(env, exports);
-#endif
   return exports;
 }
 

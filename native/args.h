@@ -76,6 +76,9 @@ class Args {
   [[noreturn]] void refuse(const char* name, const std::string& why) const {
     FailArgument(env(), attempt_, std::string(name) + " " + why);
   }
+  [[noreturn]] void refuseClosed(const char* name) const {
+    FailClosed(env(), attempt_, std::string(name) + " is closed");
+  }
 
  private:
   static constexpr uint64_t kMaxSafe = (uint64_t{1} << 53) - 1;

@@ -84,11 +84,11 @@ void FailArgument(Napi::Env env, const Attempt& attempt, std::string reason) {
   Fail(env, attempt, std::move(failure));
 }
 
-void FailClosed(Napi::Env env, const Attempt& attempt) {
+void FailClosed(Napi::Env env, const Attempt& attempt, std::string reason) {
   Failure failure;
   failure.err = EBADF;
   failure.code = "ECLOSED";
-  failure.reason = "it is closed";
+  failure.reason = std::move(reason);
   Fail(env, attempt, std::move(failure));
 }
 

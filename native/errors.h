@@ -39,6 +39,7 @@ Napi::Error MakeError(Napi::Env env, const Attempt& attempt, const Failure& fail
 // The caller handed over something that cannot be right: EINVAL and why.
 [[noreturn]] void FailArgument(Napi::Env env, const Attempt& attempt, std::string reason);
 // Use after close(): code ECLOSED.
-[[noreturn]] void FailClosed(Napi::Env env, const Attempt& attempt);
+[[noreturn]] void FailClosed(Napi::Env env, const Attempt& attempt,
+                             std::string reason = "it is closed");
 
 void InitErrors(Napi::Env env, Napi::Object exports);

@@ -6,9 +6,9 @@
 
 #include <napi.h>
 
-#include <map>
+#include <memory>
 
-struct Mapping;
+#include "mapping.h"
 
 // Lives as the environment's instance data (there is one such slot: do not call
 // SetInstanceData elsewhere); freed by Node when the environment ends, after
@@ -19,7 +19,7 @@ struct AddonState {
   Napi::FunctionReference mapClass;
   Napi::FunctionReference programClass;
   Napi::FunctionReference linkClass;
-  std::map<const void*, Mapping*> mappings;  // by address; see mapping.h
+  std::shared_ptr<MappingTable> mappings = std::make_shared<MappingTable>();
 
   static AddonState& of(Napi::Env env) { return *env.GetInstanceData<AddonState>(); }
 };
