@@ -11,9 +11,12 @@ import { findCgroup2, isCgroup2 } from '../kernel/mounts.ts';
 import { ensureBpffs } from '../kernel/pins.ts';
 import type { Logger } from '../log.ts';
 import { Store } from '../model/store.ts';
+import type { Prefix } from '../net/prefix.ts';
+import { parsePrefix } from '../net/prefix.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
 import { Sweeper } from '../reconcile/sweeper.ts';
-import { ManifestSource } from '../sources/manifests/source.ts';
+import { ManifestSource } from '../sources/manifests/manifest-source.ts';
+import { problemText } from '../sources/manifests/problem.ts';
 import { provideObject } from '../toolchain/provide.ts';
 import { Host } from './host.ts';
 import { OptOuts } from './opt-outs.ts';
@@ -77,8 +80,8 @@ async function start(options: AgentOptions, log: Logger, stack: AsyncDisposableS
   stack.defer(() => reconciler.stop());
   const source = new ManifestSource({
     paths: options.manifests,
-    serviceCidrs: options.serviceCidrs,
-    nodePortRange: options.serviceNodePortRange,
+    serviceCidrs: options.serviceCidrs.map(servicePrefix),
+    nodePortRange: { first: options.serviceNodePortRange[0], last: options.serviceNodePortRange[1] },
     store,
     log,
   });
@@ -105,7 +108,7 @@ async function start(options: AgentOptions, log: Logger, stack: AsyncDisposableS
   return {
     ready,
     problems: () => [
-      ...source.problems().map((problem) => problem.message),
+      ...source.problems().map(problemText),
       ...reconciler.problems().map(({ service, message }) => `${service}: ${message}`),
     ],
     stop: async () => {
@@ -114,6 +117,12 @@ async function start(options: AgentOptions, log: Logger, stack: AsyncDisposableS
       await stack.disposeAsync();
     },
   };
+}
+
+function servicePrefix(text: string): Prefix {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) throw new Error(`--service-cidr ${text} is not a prefix; write 10.96.0.0/12 or fd00:10:96::/112`);
+  return prefix;
 }
 
 function cgroupDirectory(wanted: string | undefined): string {
