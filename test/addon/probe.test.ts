@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { addon } from '../../src/kernel/addon.ts';
+import { ATTACH_TYPE, MAP_TYPE, PROGRAM_TYPE } from '../../src/kernel/constants.ts';
+import { HELPER } from '../../src/kernel/probes.ts';
+import { run } from '../support/command.ts';
+
+const ADDON = new URL('../../src/kernel/addon.ts', import.meta.url).href;
+
+/** `r0 = 1; exit` */
+const INSTRUCTIONS = Uint8Array.of(0xb7, 0, 0, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0);
+const TC = { type: PROGRAM_TYPE.SCHED_CLS, instructions: INSTRUCTIONS };
+
+describe('probeHelper', () => {
+  it('knows a helper by the verifier looking at its arguments', () => {
+    expect(addon.probeHelper(PROGRAM_TYPE.SCHED_CLS, HELPER.redirectNeigh)).toBe(true);
+    const connect = ATTACH_TYPE.CGROUP_INET4_CONNECT;
+    expect(addon.probeHelper(PROGRAM_TYPE.CGROUP_SOCK_ADDR, HELPER.skStorageGet, connect)).toBe(true);
+  });
+
+  it('does not know one that no kernel has, nor one of another program type', () => {
+    expect(addon.probeHelper(PROGRAM_TYPE.SCHED_CLS, 99_999)).toBe(false);
+    const connect = ATTACH_TYPE.CGROUP_INET4_CONNECT;
+    expect(addon.probeHelper(PROGRAM_TYPE.CGROUP_SOCK_ADDR, HELPER.redirectPeer, connect)).toBe(false);
+    expect(addon.probeHelper(999, HELPER.redirectPeer)).toBe(false);
+  });
+});
+
+describe('probeProgram', () => {
+  it('loads what the kernel takes, and says whether it became machine code', () => {
+    const on = readFileSync('/proc/sys/net/core/bpf_jit_enable', 'utf8').trim() !== '0';
+    expect(addon.probeProgram(TC)).toMatchObject({ ok: true, jited: on });
+  });
+
+  it("hands over the verifier's log of what it refuses", () => {
+    const answer = addon.probeProgram({ ...TC, instructions: INSTRUCTIONS.subarray(0, 8) });
+    expect(answer).toMatchObject({ ok: false, jited: false });
+    expect(answer.log).toContain('last insn is not an exit or jmp');
+  });
+
+  it('says no to a hook that does not exist', () => {
+    expect(addon.probeProgram({ ...TC, type: PROGRAM_TYPE.CGROUP_SOCK_ADDR, expectedAttachType: 999 }).ok).toBe(false);
+  });
+
+  it.each([0, 7, 12])('refuses %d bytes of instructions', (length) => {
+    const instructions = new Uint8Array(length);
+    expect(() => addon.probeProgram({ ...TC, instructions })).toThrow('not a multiple of 8');
+  });
+
+  it('is no answer without the right to ask', async () => {
+    const code = `import { addon } from '${ADDON}'; addon.probeHelper(3, 1);`;
+    const child = run('setpriv', [
+      '--reuid=65534',
+      '--clear-groups',
+      process.execPath,
+      '--input-type=module',
+      '--eval',
+      code,
+    ]);
+    await expect(child).rejects.toThrow(/cannot load a probe program: Operation not permitted \(EPERM\)/);
+  });
+});
+
+describe('probeLink', () => {
+  it('attaches to the loopback interface of a namespace of its own', () => {
+    const before = [readdirSync('/proc/self/fd').length, readdirSync('/proc/self/task').length];
+    expect(addon.probeLink(TC, ATTACH_TYPE.TCX_INGRESS, 'loopback')).toBe('');
+    const xdp = { ...TC, type: PROGRAM_TYPE.XDP, expectedAttachType: ATTACH_TYPE.XDP };
+    expect(addon.probeLink(xdp, ATTACH_TYPE.XDP, 'loopback')).toBe('');
+    expect([readdirSync('/proc/self/fd').length, readdirSync('/proc/self/task').length]).toEqual(before);
+  });
+
+  it('tells how the kernel refused: the interface, the descriptor, the attach type', () => {
+    expect(addon.probeLink(TC, ATTACH_TYPE.TCX_INGRESS, 0x7fffffff)).toBe('ENODEV');
+    expect(addon.probeLink(TC, 999, 0x7fffffff)).toBe('EINVAL');
+    const expectedAttachType = ATTACH_TYPE.CGROUP_INET4_CONNECT;
+    const connect = { ...TC, type: PROGRAM_TYPE.CGROUP_SOCK_ADDR, expectedAttachType };
+    expect(addon.probeLink(connect, expectedAttachType, -1)).toBe('EBADF');
+  });
+
+  it('refuses a place that is neither', () => {
+    const probeLink = addon.probeLink as (...args: unknown[]) => unknown;
+    expect(() => probeLink(TC, 46, 'lo')).toThrow("where is neither 'loopback' nor a number");
+    expect(() => probeLink(TC, 46)).toThrow("where is neither 'loopback' nor a number");
+  });
+});
+
+describe('probeProgramType and probeMapType', () => {
+  it('know what exists and not what does not', () => {
+    expect(addon.probeProgramType(PROGRAM_TYPE.CGROUP_SOCK_ADDR)).toBe(true);
+    expect(addon.probeProgramType(999)).toBe(false);
+    expect(addon.probeMapType(MAP_TYPE.RINGBUF)).toBe(true);
+    expect(addon.probeMapType(999)).toBe(false);
+  });
+});
+
+describe('probeMemcgAccounting', () => {
+  it('leaves the limit on locked memory as it was', () => {
+    const limit = (): string | undefined =>
+      /^Max locked memory.*$/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[0];
+    const before = limit();
+    expect(addon.probeMemcgAccounting()).toBeTypeOf('boolean');
+    expect(limit()).toBe(before);
+    expect(before).toBeDefined();
+  });
+});
+
+describe('kernelHasFunction', () => {
+  it('agrees with the symbols that the kernel lists', () => {
+    const symbols = readFileSync('/proc/kallsyms', 'utf8');
+    expect(addon.kernelHasFunction('bpf_sock_destroy')).toBe(/ bpf_sock_destroy$/m.test(symbols));
+    expect(addon.kernelHasFunction('tcp_v4_connect')).toBe(true);
+    expect(addon.kernelHasFunction('bpfsvc_none')).toBe(false);
+  });
+});
