@@ -262,10 +262,12 @@ Napi::Value NetlinkSubscribe(const Napi::CallbackInfo& info) {
   const Napi::Function onRecords = args.function(1, "onRecords");
   int receiveBuffer = kReceiveBuffer;
   if (args.has(2)) {
-    const Napi::Object options = args.object(2, "options");
-    const uint32_t bytes = args.toU32(options.Get("receiveBuffer"), "options.receiveBuffer");
-    if (bytes > (1u << 30)) args.refuse("options.receiveBuffer", "is more than 1 GiB");
-    receiveBuffer = static_cast<int>(bytes);
+    const Napi::Value wanted = args.object(2, "options").Get("receiveBuffer");
+    if (!wanted.IsUndefined()) {
+      const uint32_t bytes = args.toU32(wanted, "options.receiveBuffer");
+      if (bytes > (1u << 30)) args.refuse("options.receiveBuffer", "is more than 1 GiB");
+      receiveBuffer = static_cast<int>(bytes);
+    }
   }
   auto subscription = std::make_shared<Subscription>();
   int error = subscription->open(groups, receiveBuffer);
