@@ -15,7 +15,7 @@ const MAY_IMPORT = {
   model: ['net'],
   abi: ['net', 'model/types.ts'],
   plan: ['model', 'net', 'abi'],
-  kernel: [],
+  kernel: ['abi/codec.ts'],
   toolchain: ['abi', 'kernel'],
   datapath: ['kernel', 'abi', 'net', 'toolchain'],
   reconcile: ['plan', 'model', 'net', 'abi', 'datapath/lb-maps.ts'],
