@@ -175,20 +175,44 @@ function pathsIn(directory: string): PinPaths {
 
 function lockDirectory(root: string): number {
   for (;;) {
-    mkdirSync(root, { recursive: true });
-    const fd = openSync(root, constants.O_RDONLY | constants.O_DIRECTORY);
+    makeDirectory(root);
+    const fd = openDirectory(root);
+    // Its holder has removed it, here or below.
+    if (fd === undefined) continue;
     let kept = false;
     try {
       if (!tryLock(fd)) {
         throw new PinError('locked', `${root} is in use by another bpfsvc; stop that one, or name another --bpffs`);
       }
-      // Whoever held it may have removed the directory meanwhile: then this is a lock on nothing.
+      // Otherwise this is a lock on nothing.
       kept = fstatSync(fd).ino === statSync(root, { throwIfNoEntry: false })?.ino;
       if (kept) return fd;
     } finally {
       if (!kept) closeSync(fd);
     }
   }
+}
+
+/** Not by `recursive`, which fails when the directory that it has found is removed the next moment. */
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory);
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+  }
+}
+
+function openDirectory(directory: string): number | undefined {
+  try {
+    return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 function removeTree(directory: string): void {
@@ -203,7 +227,7 @@ function entriesIn(directory: string): { readonly name: string; isDirectory(): b
   try {
     return readdirSync(directory, { withFileTypes: true });
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (hasCode(error, 'ENOENT')) return [];
     throw error;
   }
 }

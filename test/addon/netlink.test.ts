@@ -36,7 +36,9 @@ async function notification(what: string, fits: Partial<NetlinkRecord>): Promise
   const matches = (record: NetlinkRecord): boolean =>
     Object.entries(fits).every(([key, value]) => record[key as keyof NetlinkRecord] === value);
   const batch = await program.hear<Batch>(what, (answer) => 'records' in answer && answer.records.some(matches));
-  return batch.records.filter(matches)[0] as NetlinkRecord;
+  const record = batch.records.find(matches);
+  if (record === undefined) throw new Error(`no ${what}`);
+  return record;
 }
 
 const byJson = (a: unknown, b: unknown): number => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);

@@ -17,7 +17,8 @@ async function start(...args: string[]): Promise<HostState> {
 
 /** The first state from now on that is as wanted. */
 async function becomes(what: string, is: (state: HostState) => boolean): Promise<HostState> {
-  return ((await program?.hear<Told>(what, ({ state }) => is(state))) as Told).state;
+  if (program === undefined) throw new Error('not started');
+  return (await program.hear<Told>(what, ({ state }) => is(state))).state;
 }
 
 const uplinks = (state: HostState): string[] => state.uplinks.map(({ name }) => name);

@@ -13,8 +13,15 @@ export interface Call {
 
 const object = addon.openObject(process.argv[2] ?? '');
 object.load();
-const programs = new Map<unknown, NativeProgram>(['let_pass', 'drop_all'].map((name) => [name, object.program(name)]));
-const ids = Object.fromEntries([...programs].map(([name, program]) => [name, program.info().id]));
+const programs = new Map<string | number, NativeProgram>(
+  ['let_pass', 'drop_all'].map((name) => [name, object.program(name)]),
+);
+const ids: Record<string, number> = Object.fromEntries(
+  [...programs].map(([name, program]) => [name, program.info().id]),
+);
+
+/** As plain JavaScript calls it: some calls are wrong on purpose. */
+const untyped = addon as unknown as Record<string, (...args: unknown[]) => unknown>;
 
 function say(answer: unknown): void {
   process.stdout.write(`${JSON.stringify(answer)}\n`);
@@ -24,8 +31,7 @@ say({ answer: ids });
 createInterface({ input: process.stdin }).on('line', (line) => {
   const { method, args } = JSON.parse(line) as Call;
   try {
-    const call = addon[method] as (...args: unknown[]) => unknown;
-    say({ answer: call(...args.map((arg) => programs.get(arg) ?? arg)) ?? null });
+    say({ answer: untyped[method]?.(...args.map((arg) => programs.get(arg) ?? arg)) ?? null });
   } catch (error) {
     const { message, code, op, object: name } = error as Error & { code?: string; op?: string; object?: string };
     say({ error: { message, code, op, object: name } });
