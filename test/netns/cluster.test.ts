@@ -5,7 +5,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { bracket } from '../support/address-plan.ts';
 import type { Cluster } from '../support/cluster.ts';
 import { createCluster } from '../support/cluster.ts';
@@ -31,8 +31,8 @@ describe.each<[string, ClusterOptions]>([
     server = await start(cluster.node2.pod(1));
     await server.call('http.listen', { name: 'a', port: PORT });
     await server.call('udp.listen', { name: 'a', port: PORT });
+    return () => cluster[Symbol.asyncDispose]();
   });
-  afterAll(() => cluster[Symbol.asyncDispose]());
 
   test.each(['v4', 'v6'] as const)(
     'a pod, a node and the client reach a pod over %s and are seen by their address',

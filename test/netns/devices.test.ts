@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Interfaces and addresses that come and go while the agent runs: it hears of them from the kernel, nobody tells it.
 
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { both, nodeAddress, SHARED_SEGMENT } from '../support/address-plan.ts';
 import type { Place } from '../support/place.ts';
 import type { ServiceHandle } from '../support/testbed.ts';
@@ -17,8 +17,8 @@ beforeAll(async () => {
   bed = await Testbed.create({ agentArguments: ['--devices', 'eth*'] });
   service = await bed.expose(bed.cluster.pods);
   outside = await bed.at(bed.cluster.client);
+  return () => bed[Symbol.asyncDispose]();
 });
-afterAll(() => bed[Symbol.asyncDispose]());
 
 async function reaches(workload: Workload, host: string, port: number): Promise<void> {
   await waitFor(`an answer from ${host}`, async () => (await workload.get(host, port, 1000)).failure === null);

@@ -4,7 +4,7 @@
 
 import { appendFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { clusterIp, externalIp } from '../support/address-plan.ts';
 import type { Pod } from '../support/cluster.ts';
 import { BACKEND_PORT, Testbed } from '../support/testbed.ts';
@@ -20,8 +20,8 @@ beforeAll(async () => {
   bed = await Testbed.create();
   client = await bed.at(bed.cluster.node1);
   pods = [bed.cluster.node1.pod(1), bed.cluster.node2.pod(1)];
+  return () => bed[Symbol.asyncDispose]();
 });
-afterAll(() => bed[Symbol.asyncDispose]());
 
 /** As people write it, with Endpoints by hand instead of a selector. */
 function yaml(name: string, ip: string, port: number, pod: Pod): string {

@@ -2,7 +2,7 @@
 // Traffic from outside the cluster, translated per packet on the node's uplink: to backends on this node with the client's
 // own address, to backends on the other node behind this node's address.
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { DualStack, Family } from '../support/address-plan.ts';
 import { pick } from '../support/address-plan.ts';
 import type { ClusterNode } from '../support/cluster.ts';
@@ -37,8 +37,8 @@ describe.each<[string, ClusterOptions]>([
     services = { local: await bed.expose(bed.cluster.node1.pods), remote: await bed.expose(bed.cluster.node2.pods) };
     empty = await bed.expose([]);
     client = await bed.at(bed.cluster.client);
+    return () => bed[Symbol.asyncDispose]();
   });
-  afterAll(() => bed[Symbol.asyncDispose]());
 
   const frontend = (name: string, of: ServiceHandle, family: Family): [host: string, port: number] => {
     const [address, port] = FRONTENDS[name]?.(bed, of) ?? [{ v4: '', v6: '' }, 0];

@@ -2,7 +2,7 @@
 // Paths that are narrower than every interface on them: only a translated ICMP error can tell the sender, so a transfer
 // that ends shows that it was translated. Nothing probes for black holes here (tcp_mtu_probing is off by default).
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { pick } from '../support/address-plan.ts';
 import type { ServiceHandle } from '../support/testbed.ts';
 import { SERVICE_PORT, Testbed } from '../support/testbed.ts';
@@ -25,8 +25,8 @@ describe.each<[string, Partial<Record<HostName, number>>]>([
     bed = await Testbed.create({ narrow });
     services = { local: await bed.expose(bed.cluster.node1.pods), remote: await bed.expose(bed.cluster.node2.pods) };
     client = await bed.at(bed.cluster.client);
+    return () => bed[Symbol.asyncDispose]();
   });
-  afterAll(() => bed[Symbol.asyncDispose]());
 
   describe.each(['local', 'remote'] as const)('to a %s backend', (where) => {
     test.each([4, 6] as const)('transfers end in both directions over IPv%i', async (family) => {

@@ -2,7 +2,7 @@
 // An agent that is killed and started again: running connections do not notice, new ones are made all the while, and what
 // changed in the manifests meanwhile is in force afterwards.
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { SERVICE_PORT, Testbed } from '../support/testbed.ts';
 import { waitFor } from '../support/wait.ts';
 import type { Workload } from '../support/workload.ts';
@@ -12,8 +12,8 @@ const MEGABYTE = 1_000_000;
 let bed: Testbed;
 beforeEach(async () => {
   bed = await Testbed.create();
+  return () => bed[Symbol.asyncDispose]();
 });
-afterEach(() => bed[Symbol.asyncDispose]());
 
 /** Slow enough to span what happens meanwhile, whatever the machine. */
 async function longDownload(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Processes on a node and in its pods that connect or send to a frontend: real sockets, real servers, every family.
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { Family } from '../support/address-plan.ts';
 import { pick } from '../support/address-plan.ts';
 import type { Place } from '../support/place.ts';
@@ -16,8 +16,8 @@ beforeAll(async () => {
   bed = await Testbed.create();
   service = await bed.expose(bed.cluster.pods);
   empty = await bed.expose([]);
+  return () => bed[Symbol.asyncDispose]();
 });
-afterAll(() => bed[Symbol.asyncDispose]());
 
 /** Where a process connects from, and the destinations it can name there. */
 const PLACES = {

@@ -2,7 +2,7 @@
 // Backend sets that change under load. The clocks of all processes here are one, so every connection can be held against
 // the lists that were in force while it was made.
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { Pod } from '../support/cluster.ts';
 import type { ServiceHandle } from '../support/testbed.ts';
 import { SERVICE_PORT, Testbed } from '../support/testbed.ts';
@@ -21,8 +21,8 @@ interface Reign {
 let bed: Testbed;
 beforeAll(async () => {
   bed = await Testbed.create();
+  return () => bed[Symbol.asyncDispose]();
 });
-afterAll(() => bed[Symbol.asyncDispose]());
 
 function now(): number {
   return Number(process.hrtime.bigint());
