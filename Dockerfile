@@ -7,7 +7,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends ca-certifica
 WORKDIR /src
 # Set-up first: it is repeated only when these files change.
 COPY Makefile package.json package-lock.json ./
-COPY tools/packages tools/deps.sh tools/node.sh tools/
+COPY tools/packages tools/deps.sh tools/node.sh tools/npm-engines.cjs tools/
 RUN make deps DEPS='build node'
 COPY . .
 RUN make install DEPS='build node' DESTDIR=/image PREFIX=/usr

@@ -77,7 +77,7 @@ npm_install() {
 	npm_works || fail 'no npm: install Node with npm 9 or newer, then repeat'
 	say "installing npm packages (npm $(npm --version))"
 	# No package's own scripts: npm 12 blocks them, older ones run them, and the only one that we need is run by hand below.
-	quietly npm ci --ignore-scripts --no-audit --no-fund || fail 'npm ci failed: check the network and the registry in ~/.npmrc, then repeat'
+	quietly env NODE_OPTIONS="--require=$PWD/tools/npm-engines.cjs" npm ci --ignore-scripts --no-audit --no-fund || fail 'npm ci failed: check the network and the registry in ~/.npmrc, then repeat'
 	quietly sh tools/node.sh || fail 'the binary of Node 24 could not be installed: see above, then repeat'
 }
 

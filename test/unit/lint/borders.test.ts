@@ -37,13 +37,15 @@ const FORBIDDEN: [file: string, code: string, rule: RegExp][] = [
   ['src/observe/services.ts', `import '../cli/main.ts';`, /observe may import/],
   ['src/agent/agent.ts', `import '../cli/main.ts';`, /agent may import/],
   ['src/sources/file.ts', `import '../agent/agent.ts';`, /sources may import/],
+  ['src/config/settings.ts', `import '../agent/agent.ts';`, /config may import/],
+  ['src/reconcile/reconciler.ts', `import '../config/settings.ts';`, /reconcile may import/],
   ['src/net/ip.ts', `import type { Service } from './../model/types.ts';`, /net may import/],
   ['src/net/ip.ts', `export * from '../model/types.ts';`, /net may import/],
   ['src/net/ip.ts', `void import('../model/types.ts');`, /net may import/],
 
   ['src/kernel/map.ts', `import '../../native/build/Release/bpfsvc.node';`, /loads the addon/],
   ['src/cli/main.ts', `import { createRequire } from 'node:module';`, /loads the addon/],
-  ['src/config.ts', `import { createRequire } from 'module';`, /loads the addon/],
+  ['src/log.ts', `import { createRequire } from 'module';`, /loads the addon/],
   ['src/kernel/map.ts', `void process.dlopen;`, /loads the addon/],
 
   ['src/cli/main.ts', `import { execa } from 'execa';`, /execa belongs to/],
