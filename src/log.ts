@@ -12,7 +12,7 @@ export type { Logger };
 export interface LogOptions {
   readonly level: LogLevel;
   /** Instead of by what stderr is. */
-  readonly json?: boolean;
+  readonly json?: boolean | undefined;
 }
 
 export function createLogger({ level, json = !process.stderr.isTTY }: LogOptions): Logger {

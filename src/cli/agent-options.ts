@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // From the flags of `bpfsvc run` and its configuration file to what the agent is told. Flags win; what neither says has
-// a default here.
+// a default here. Pure.
 
 import type { AgentOptions } from '../agent/options.ts';
+import type { Settings } from '../config/settings.ts';
+import { TABLE_SIZES } from '../plan/maglev.ts';
 import { DEFAULT_TIMEOUTS } from '../reconcile/sweeper.ts';
 import { DEFAULT_NODE_PORTS, parsePortRange } from '../sources/manifests/port-range.ts';
+import { DEFAULT_BPFFS } from './defaults.ts';
+import { UsageError } from './usage-error.ts';
 
 /** As the command line gives them. */
 export interface RunFlags {
@@ -20,26 +24,26 @@ export interface RunFlags {
   readonly objects?: string;
 }
 
-export const DEFAULT_BPFFS = '/sys/fs/bpf';
-const LARGEST_TABLE = 131_071;
-
-export function agentOptions(flags: RunFlags, hostname: string): AgentOptions {
-  const range = flags.serviceNodePortRange;
+export function agentOptions(flags: RunFlags, settings: Settings, hostname: string): AgentOptions {
+  const range = flags.serviceNodePortRange ?? settings.serviceNodePortRange;
   const ports = range === undefined ? DEFAULT_NODE_PORTS : parsePortRange(range);
+  const manifests = flags.manifests ?? settings.manifests ?? [];
+  // An agent without a source would take every Service away.
+  if (manifests.length === 0) throw new UsageError('nothing to follow; name a file or directory with --manifests');
   return {
-    manifests: flags.manifests ?? [],
-    nodeName: flags.nodeName ?? hostname.toLowerCase(),
-    bpffs: flags.bpffs ?? DEFAULT_BPFFS,
-    cgroup: flags.cgroup,
-    devices: flags.devices ?? [],
-    podDevices: flags.podDevices ?? [],
-    serviceCidrs: flags.serviceCidr ?? [],
+    manifests,
+    nodeName: flags.nodeName ?? settings.nodeName ?? hostname.toLowerCase(),
+    bpffs: flags.bpffs ?? settings.bpffs ?? DEFAULT_BPFFS,
+    cgroup: flags.cgroup ?? settings.cgroup,
+    devices: flags.devices ?? settings.devices ?? [],
+    podDevices: flags.podDevices ?? settings.podDevices ?? [],
+    serviceCidrs: flags.serviceCidr ?? settings.serviceCidrs ?? [],
     serviceNodePortRange: [ports.first, ports.last],
-    optOutNetns: flags.optOutNetns ?? [],
-    nodePortAddresses: [],
-    tableCap: LARGEST_TABLE,
-    flowEntries: undefined,
-    timeouts: DEFAULT_TIMEOUTS,
-    objects: flags.objects,
+    optOutNetns: flags.optOutNetns ?? settings.optOutNetns ?? [],
+    nodePortAddresses: settings.nodePortAddresses,
+    tableCap: settings.tableCap ?? Math.max(...TABLE_SIZES),
+    flowEntries: settings.flowEntries,
+    timeouts: { ...DEFAULT_TIMEOUTS, ...settings.timeouts },
+    objects: flags.objects ?? settings.objects,
   };
 }

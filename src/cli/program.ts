@@ -4,11 +4,10 @@
 
 import { Command, Option } from 'commander';
 import type { RunFlags } from './agent-options.ts';
+import { DEFAULT_BPFFS } from './defaults.ts';
 import { LOG_LEVELS } from '../log-levels.ts';
 import { collect, collectList } from './option-values.ts';
 import { readVersion } from './version.ts';
-
-export const DEFAULT_BPFFS = '/sys/fs/bpf';
 
 export function buildProgram(): Command {
   const program = new Command('bpfsvc')
@@ -43,7 +42,11 @@ function addRun(program: Command): void {
     .option('--cgroup <dir>', 'cgroup v2 directory whose processes are served (default: the whole hierarchy)')
     .option('--devices <list>', 'uplinks, names or patterns (default: those with a default route)', collectList)
     .option('--pod-devices <patterns>', 'devices of pods that are served by packet', collectList)
-    .option('--service-cidr <prefixes>', 'where missing cluster IPs are allocated, one or two of different families', collectList)
+    .option(
+      '--service-cidr <prefixes>',
+      'where missing cluster IPs are allocated, one or two of different families',
+      collectList,
+    )
     .option(
       '--service-node-port-range <range>',
       'where node ports lie and missing ones are allocated (default: 30000-32767)',

@@ -3,6 +3,7 @@
 // but for a few refusals of the kernel whose remedy only the command line knows.
 
 import { CommanderError } from 'commander';
+import { ConfigurationError } from '../config/configuration-error.ts';
 import { UsageError } from './usage-error.ts';
 
 export const EXIT_FAILURE = 1;
@@ -17,7 +18,8 @@ export interface Report {
 export function reportError(error: unknown, { debug = false, root = true } = {}): Report {
   // Commander has printed what there was to say, help and version too.
   if (error instanceof CommanderError) return { text: '', status: error.exitCode === 0 ? 0 : EXIT_USAGE };
-  const status = error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE;
+  const usage = error instanceof UsageError || error instanceof ConfigurationError;
+  const status = usage ? EXIT_USAGE : EXIT_FAILURE;
   return { text: `bpfsvc: ${messageOf(error, root)}\n${debug ? `${stackOf(error)}\n` : ''}`, status };
 }
 
