@@ -4,11 +4,10 @@
 #include <bpf/libbpf.h>
 #include <napi.h>
 
-#include "errors.h"
-#include "module.h"
-
 #include "btf.h"
 #include "clsact.h"
+#include "errors.h"
+#include "module.h"
 #include "netlink.h"
 #include "probe.h"
 #include "sys.h"
@@ -30,9 +29,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitMap(env, exports);
   InitProgram(env, exports);
   InitLink(env, exports);
-#if __has_include("ringbuf.cc")
   InitRingBuffer(env, exports);
-#endif
   InitBtf(env, exports);
   InitClsact(env, exports);
   InitNetlink(env, exports);

@@ -29,5 +29,6 @@ Fd OpenPinned(Napi::Env env, const Attempt& attempt, const std::string& path,
     if (kind == wanted) return fd;
   }
   FailArgument(env, attempt,
-               kind.empty() ? "/proc does not say what is pinned there" : "what is pinned there is a " + kind);
+               kind.empty() ? "/proc does not say what is pinned there"
+                            : "what is pinned there is a " + kind);
 }

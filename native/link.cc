@@ -15,7 +15,7 @@ constexpr uint32_t kLinkXdp = 6;
 constexpr uint32_t kLinkTcx = 11;
 
 // struct bpf_link_info as far as it concerns these three, whatever the headers
-// know. The kernel fills as much as fits and asks for zeroes behind.
+// know. The kernel fills as much of it as both sides have.
 struct LinkInfo {
   uint32_t type;
   uint32_t id;
@@ -33,9 +33,6 @@ struct LinkInfo {
     uint8_t room[64];
   };
 };
-
-// bpf_obj_get_info_by_fd takes the size of its own struct as the limit.
-static_assert(sizeof(LinkInfo) >= sizeof(struct bpf_link_info));
 
 }  // namespace
 
@@ -71,13 +68,15 @@ Napi::Value BpfLink::update(const Napi::CallbackInfo& info) {
   const Attempt attempt{"link.update", "replace the program of link", name_};
   const int fd = open(info.Env(), attempt);
   const int program = BpfProgram::descriptor(Args(info, attempt), info[0], "program");
-  if (const int err = bpf_link_update(fd, program, nullptr); err < 0) Fail(info.Env(), attempt, err);
+  if (const int err = bpf_link_update(fd, program, nullptr); err < 0)
+    Fail(info.Env(), attempt, err);
   return info.Env().Undefined();
 }
 
 Napi::Value BpfLink::detach(const Napi::CallbackInfo& info) {
   const Attempt attempt{"link.detach", "detach link", name_};
-  if (const int err = bpf_link_detach(open(info.Env(), attempt)); err < 0) Fail(info.Env(), attempt, err);
+  if (const int err = bpf_link_detach(open(info.Env(), attempt)); err < 0)
+    Fail(info.Env(), attempt, err);
   return info.Env().Undefined();
 }
 

@@ -15,17 +15,21 @@ namespace {
 
 Fd OpenCgroup(Napi::Env env, const Attempt& attempt, const std::string& path) {
   Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid()) Fail(env, attempt, {errno, path + ": " + ErrnoText(errno), "", std::nullopt, std::nullopt});
+  if (!fd.valid())
+    Fail(env, attempt, {errno, path + ": " + ErrnoText(errno), "", std::nullopt, std::nullopt});
   return fd;
 }
 
 // "sock_connect4 at interface 4": both ends, because either may be to blame.
-std::string LinkName(const std::string& program, const std::string& place) { return program + " at " + place; }
+std::string LinkName(const std::string& program, const std::string& place) {
+  return program + " at " + place;
+}
 
 // bpf_link_create takes attach types by number, so that tcx works with headers
 // and libraries (1.1) that have no name for it.
-Napi::Value Create(Napi::Env env, const Attempt& attempt, int program, int place, uint32_t attachType,
-                   const struct bpf_link_create_opts* options, std::string name) {
+Napi::Value Create(Napi::Env env, const Attempt& attempt, int program, int place,
+                   uint32_t attachType, const struct bpf_link_create_opts* options,
+                   std::string name) {
   Fd fd(bpf_link_create(program, place, static_cast<bpf_attach_type>(attachType), options));
   if (!fd.valid()) Fail(env, attempt, errno);
   return BpfLink::make(env, std::move(fd), std::move(name));
@@ -40,10 +44,12 @@ Napi::Value AttachCgroup(const Napi::CallbackInfo& info) {
   const Args args(info, attempt);
   const int program = BpfProgram::descriptor(args, info[0], "program");
   const Fd cgroup = OpenCgroup(info.Env(), attempt, path);
-  return Create(info.Env(), attempt, program, cgroup.get(), args.u32(2, "attachType"), nullptr, name);
+  return Create(info.Env(), attempt, program, cgroup.get(), args.u32(2, "attachType"), nullptr,
+                name);
 }
 
-Napi::Value AttachDevice(const Napi::CallbackInfo& info, std::string_view op, uint32_t attachType, uint32_t flags) {
+Napi::Value AttachDevice(const Napi::CallbackInfo& info, std::string_view op, uint32_t attachType,
+                         uint32_t flags) {
   const Attempt unnamed{op, "attach program", "to an interface"};
   const Args anonymous(info, unnamed);
   const uint32_t ifindex = anonymous.u32(1, "ifindex");
@@ -63,7 +69,8 @@ Napi::Value AttachTcx(const Napi::CallbackInfo& info) {
   const Attempt attempt{"link.attachTcx", "attach program", "to an interface"};
   const Args args(info, attempt);
   const uint32_t attachType = args.u32(2, "attachType");
-  if (attachType != kTcxIngress && attachType != kTcxEgress) args.refuse("attachType", "is not one of tcx's");
+  if (attachType != kTcxIngress && attachType != kTcxEgress)
+    args.refuse("attachType", "is not one of tcx's");
   return AttachDevice(info, "link.attachTcx", attachType, 0);
 }
 
@@ -83,8 +90,8 @@ Napi::Value QueryCgroup(const Napi::CallbackInfo& info) {
   for (;;) {
     uint32_t count = static_cast<uint32_t>(ids.size());
     uint32_t flags = 0;
-    const int err =
-        bpf_prog_query(cgroup.get(), static_cast<bpf_attach_type>(attachType), 0, &flags, ids.data(), &count);
+    const int err = bpf_prog_query(cgroup.get(), static_cast<bpf_attach_type>(attachType), 0,
+                                   &flags, ids.data(), &count);
     if (err == -ENOSPC) {
       ids.resize(ids.size() * 2);
       continue;
@@ -97,10 +104,12 @@ Napi::Value QueryCgroup(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value OpenPinnedLink(const Napi::CallbackInfo& info) {
-  const std::string path = Args(info, {"link.openPinned", "open pinned link", ""}).string(0, "path");
+  const std::string path =
+      Args(info, {"link.openPinned", "open pinned link", ""}).string(0, "path");
   const Attempt attempt{"link.openPinned", "open pinned link", path};
   // Older kernels spell it with a hyphen in one of the two places that name it.
-  return BpfLink::make(info.Env(), OpenPinned(info.Env(), attempt, path, {"bpf_link", "bpf-link"}), path);
+  return BpfLink::make(info.Env(), OpenPinned(info.Env(), attempt, path, {"bpf_link", "bpf-link"}),
+                       path);
 }
 
 }  // namespace

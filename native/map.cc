@@ -146,7 +146,8 @@ Napi::Value BpfMap::setInner(const Napi::CallbackInfo& info) {
   const int innerFd = descriptor(args, info[1], "inner");
   const int err = bpf_map_update_elem(fd, key, &innerFd, BPF_ANY);
   if (err == -EINVAL) {
-    FailArgument(info.Env(), attempt, "map " + inner.name_ + " differs from the inner map it was made with");
+    FailArgument(info.Env(), attempt,
+                 "map " + inner.name_ + " differs from the inner map it was made with");
   }
   if (err < 0) failUpdate(info.Env(), attempt, err);
   return info.Env().Undefined();

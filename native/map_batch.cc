@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <new>
 
 #include "map.h"
 
@@ -19,7 +20,9 @@ uint32_t ReadCount(const Args& args, size_t i) {
 }
 
 // Hash maps use a bucket number as cursor, the others a key.
-size_t CursorSize(const MapShape& shape) { return std::max<size_t>(shape.keySize, sizeof(uint32_t)); }
+size_t CursorSize(const MapShape& shape) {
+  return std::max<size_t>(shape.keySize, sizeof(uint32_t));
+}
 
 Napi::Uint8Array CopyOut(Napi::Env env, const uint8_t* data, size_t size) {
   Napi::Uint8Array array = Napi::Uint8Array::New(env, size);
@@ -45,15 +48,15 @@ Napi::Value BpfMap::lookupBatch(const Napi::CallbackInfo& info) {
   const size_t cursorSize = CursorSize(shape_);
   uint8_t* in = nullptr;
   if (args.has(0)) in = args.bytes(0, "cursor", cursorSize, "this map's cursors have").data;
-  // One entry more than fit, so that a map that is full ends in one call.
-  uint32_t room = std::min(ReadCount(args, 1), shape_.maxEntries);
+  uint32_t room = std::min(ReadCount(args, 1), std::max(shape_.maxEntries, 1u));
 
   std::vector<uint8_t> out(cursorSize);
   for (;;) {
     const auto keys = Room(env, attempt, room, shape_.keySize);
     const auto values = Room(env, attempt, room, shape_.valueBytes);
     uint32_t count = room;
-    const int err = bpf_map_lookup_batch(fd, in, out.data(), keys.get(), values.get(), &count, nullptr);
+    const int err =
+        bpf_map_lookup_batch(fd, in, out.data(), keys.get(), values.get(), &count, nullptr);
     // A hash bucket is read whole or not at all: ENOSPC is one that holds more
     // than asked for, and nothing was read.
     if (err == -ENOSPC && room < shape_.maxEntries) {
@@ -66,7 +69,8 @@ Napi::Value BpfMap::lookupBatch(const Napi::CallbackInfo& info) {
     result.Set("values", CopyOut(env, values.get(), size_t{count} * shape_.valueBytes));
     result.Set("count", count);
     // ENOENT is the end, and the entries before it are good.
-    result.Set("cursor", err == -ENOENT ? env.Undefined() : Napi::Value(CopyOut(env, out.data(), cursorSize)));
+    result.Set("cursor", err == -ENOENT ? env.Undefined()
+                                        : Napi::Value(CopyOut(env, out.data(), cursorSize)));
     return result;
   }
 }
@@ -78,7 +82,8 @@ Napi::Value BpfMap::updateBatch(const Napi::CallbackInfo& info) {
   refuseMapAsValue(args);
   const uint32_t asked = ReadCount(args, 2);
   const Bytes keys = args.bytes(0, "keys", size_t{asked} * shape_.keySize, "that many keys have");
-  const Bytes values = args.bytes(1, "values", size_t{asked} * shape_.valueBytes, "that many values have");
+  const Bytes values =
+      args.bytes(1, "values", size_t{asked} * shape_.valueBytes, "that many values have");
 
   uint32_t count = asked;
   const int err = bpf_map_update_batch(fd, keys.data, values.data, &count, nullptr);
@@ -98,12 +103,15 @@ Napi::Value BpfMap::deleteBatch(const Napi::CallbackInfo& info) {
   while (done < asked) {
     const uint32_t left = asked - done;
     uint32_t count = left;
-    const int err = bpf_map_delete_batch(fd, keys.data + size_t{done} * shape_.keySize, &count, nullptr);
+    const int err =
+        bpf_map_delete_batch(fd, keys.data + size_t{done} * shape_.keySize, &count, nullptr);
     if (err < 0 && count == left) count = 0;
     deleted += count;
     // The kernel stops at a key that is not there; that one is as good as deleted.
-    if (err == -ENOENT) count++;
-    else if (err < 0) Fail(info.Env(), attempt, {-err, "", "", std::nullopt, deleted});
+    if (err == -ENOENT)
+      count++;
+    else if (err < 0)
+      Fail(info.Env(), attempt, {-err, "", "", std::nullopt, deleted});
     done += count;
   }
   return Napi::Number::New(info.Env(), deleted);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The memory of an array map as an ArrayBuffer over the pages the kernel reads:
 // one Atomics.store into it is one store the BPF programs see.
+#include "map.h"
+
 #include <linux/bpf.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
 
-#include "map.h"
 #include "mapping.h"
 
 namespace {
@@ -28,17 +29,20 @@ Napi::Value BpfMap::mmap(const Napi::CallbackInfo& info) {
   const uint64_t whole = RoundUp(uint64_t{shape_.maxEntries} * RoundUp(shape_.valueSize, 8), page);
   const uint64_t offset = args.size(0, "offset");
   const uint64_t length = args.size(1, "length");
-  if (offset % page != 0) args.refuse("offset", "is not a multiple of the page size " + std::to_string(page));
+  if (offset % page != 0)
+    args.refuse("offset", "is not a multiple of the page size " + std::to_string(page));
   if (length == 0) args.refuse("length", "is 0");
   if (offset > whole || length > whole - offset) {
     args.refuse("length", "ends behind the map's " + std::to_string(whole) + " bytes");
   }
 
-  void* address = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, static_cast<off_t>(offset));
+  void* address =
+      ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, static_cast<off_t>(offset));
   if (address == MAP_FAILED) Fail(env, attempt, errno);
   auto mapping = std::make_unique<Mapping>(AddonState::of(env).mappings, address, length);
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(
-      env, address, length, [](Napi::BasicEnv, void*, Mapping* ended) { delete ended; }, mapping.get());
+      env, address, length, [](Napi::BasicEnv, void*, Mapping* ended) { delete ended; },
+      mapping.get());
   mapping.release();
   return buffer;
 }

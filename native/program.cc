@@ -15,7 +15,8 @@ constexpr uint32_t kMaxOutput = 1 << 20;
 // Room for what a program may put around a packet, where the caller names no size.
 constexpr size_t kHeadroom = 512;
 
-struct bpf_prog_info ReadInfo(Napi::Env env, const Attempt& attempt, int fd, std::vector<uint32_t>* mapIds) {
+struct bpf_prog_info ReadInfo(Napi::Env env, const Attempt& attempt, int fd,
+                              std::vector<uint32_t>* mapIds) {
   struct bpf_prog_info info = {};
   info.map_ids = reinterpret_cast<uint64_t>(mapIds->data());
   info.nr_map_ids = static_cast<uint32_t>(mapIds->size());
@@ -47,9 +48,11 @@ Napi::Uint8Array CopyOut(Napi::Env env, const std::vector<uint8_t>& bytes, size_
 }
 
 Napi::Value OpenPinnedProgram(const Napi::CallbackInfo& info) {
-  const std::string path = Args(info, {"program.openPinned", "open pinned program", ""}).string(0, "path");
+  const std::string path =
+      Args(info, {"program.openPinned", "open pinned program", ""}).string(0, "path");
   const Attempt attempt{"program.openPinned", "open pinned program", path};
-  return BpfProgram::make(info.Env(), attempt, OpenPinned(info.Env(), attempt, path, {"bpf-prog"}), "");
+  return BpfProgram::make(info.Env(), attempt, OpenPinned(info.Env(), attempt, path, {"bpf-prog"}),
+                          "");
 }
 
 Napi::Value OpenProgramById(const Napi::CallbackInfo& info) {
@@ -105,9 +108,11 @@ Napi::Value BpfProgram::testRun(const Napi::CallbackInfo& info) {
   const Napi::Object request = args.object(0, "request");
   const Bytes data = args.toBytes(request.Get("data"), "data");
   Bytes context;
-  if (const Napi::Value given = request.Get("context"); !given.IsUndefined()) context = args.toBytes(given, "context");
+  if (const Napi::Value given = request.Get("context"); !given.IsUndefined())
+    context = args.toBytes(given, "context");
   uint32_t repeat = 1;
-  if (const Napi::Value given = request.Get("repeat"); !given.IsUndefined()) repeat = args.toU32(given, "repeat");
+  if (const Napi::Value given = request.Get("repeat"); !given.IsUndefined())
+    repeat = args.toU32(given, "repeat");
   size_t outSize = data.size == 0 ? 0 : data.size + kHeadroom;
   if (const Napi::Value given = request.Get("dataOutSize"); !given.IsUndefined()) {
     outSize = args.toU32(given, "dataOutSize");
@@ -130,15 +135,18 @@ Napi::Value BpfProgram::testRun(const Napi::CallbackInfo& info) {
   const int err = bpf_prog_test_run_opts(fd, &run);
   if (err == -ENOSPC) {
     Fail(env, attempt,
-         {-err, "the packet it leaves has " + std::to_string(run.data_size_out) + " bytes, dataOutSize is " + std::to_string(outSize), "",
-          std::nullopt, std::nullopt});
+         {-err,
+          "the packet it leaves has " + std::to_string(run.data_size_out) +
+              " bytes, dataOutSize is " + std::to_string(outSize),
+          "", std::nullopt, std::nullopt});
   }
   if (err < 0) Fail(env, attempt, err);
 
   Napi::Object result = Napi::Object::New(env);
   result.Set("retval", run.retval);
   result.Set("data", CopyOut(env, dataOut, std::min<size_t>(run.data_size_out, outSize)));
-  result.Set("context", CopyOut(env, contextOut, std::min<size_t>(run.ctx_size_out, contextOut.size())));
+  result.Set("context",
+             CopyOut(env, contextOut, std::min<size_t>(run.ctx_size_out, contextOut.size())));
   result.Set("durationNs", run.duration);
   return result;
 }
@@ -154,6 +162,7 @@ void BpfProgram::defineClass(Napi::Env env) {
 
 void InitProgram(Napi::Env env, Napi::Object exports) {
   BpfProgram::defineClass(env);
-  exports.Set("openPinnedProgram", Napi::Function::New(env, OpenPinnedProgram, "openPinnedProgram"));
+  exports.Set("openPinnedProgram",
+              Napi::Function::New(env, OpenPinnedProgram, "openPinnedProgram"));
   exports.Set("openProgramById", Napi::Function::New(env, OpenProgramById, "openProgramById"));
 }
