@@ -11,7 +11,7 @@ import type { SetScope, WantedPort, WantedService } from '../plan/types.ts';
 import type { FrontendId, PresentFrontend, PresentPort, PresentService, PresentSet } from './present.ts';
 import { frontendId, frontendRow, portKey, sameFrontend, SCOPES, serviceRow, setOf } from './present.ts';
 import type { ServiceIds } from './service-ids.ts';
-import { packSet } from './set-word.ts';
+import { packSet } from '../abi/set-word.ts';
 import type { Table, TableStore } from './table-store.ts';
 
 export interface State {

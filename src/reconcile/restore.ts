@@ -10,7 +10,7 @@ import type { BackendTable } from './backend-table.ts';
 import type { FrontendId, PresentPort, PresentService, PresentSet } from './present.ts';
 import { frontendId, objectKeyOf, portKey, SCOPES, setOf } from './present.ts';
 import type { ServiceIds } from './service-ids.ts';
-import { unpackSet } from './set-word.ts';
+import { unpackSet } from '../abi/set-word.ts';
 import type { Table, TableStore } from './table-store.ts';
 
 export interface Restored {

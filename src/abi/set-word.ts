@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The 64-bit word of a set, packed and unpacked (enum set_word of the ABI).
 
-import { SetMode, SetWord } from '../abi/enums.gen.ts';
+import { SetMode, SetWord } from './enums.gen.ts';
 
 export interface SetState {
   readonly mode: SetMode;
