@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The 64-bit word of a set, packed and unpacked (enum set_word of the ABI).
 
-import { SetMode, SetWord } from './enums.gen.ts';
+import { SetWord } from './enums.gen.ts';
+import type { SetMode } from './enums.gen.ts';
 
 export interface SetState {
   readonly mode: SetMode;
