@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a pinned datapath to the rows of its maps: in words by map-rows.ts, or as bytes.
+
+import path from 'node:path';
+import type { MapName } from '../abi/maps.gen.ts';
+import { MAPS } from '../abi/maps.gen.ts';
+import { controlCodec } from '../abi/codecs.gen.ts';
+import { decodeBytes } from '../abi/codec.ts';
+import { DROP_REASONS } from '../abi/enums.gen.ts';
+import { addon } from '../kernel/addon.ts';
+import { MAP_TYPE } from '../kernel/constants.ts';
+import type { NativeMap } from '../kernel/native-types.ts';
+import type { CellRow } from './cell.ts';
+import * as cells from './map-rows.ts';
+import { Names } from './names.ts';
+import type { FoundDatapath, PinnedDatapath } from './pinned-datapath.ts';
+import type { SetView } from './sets.ts';
+import { SetReader } from './sets.ts';
+
+export const MAP_NAMES = Object.keys(MAPS) as MapName[];
+
+export interface DumpContext {
+  readonly names: Names;
+  readonly sets: SetReader;
+  /** CLOCK_MONOTONIC in ns. */
+  readonly monotonic: bigint;
+}
+
+export function dumpContext({ lb }: PinnedDatapath): DumpContext {
+  const interfaces = addon
+    .netlinkDump('link')
+    .flatMap((record): (readonly [number, string])[] =>
+      record.kind === 'link' ? [[record.ifindex, record.name]] : [],
+    );
+  return {
+    names: new Names(lb.services(), lb.backends(), interfaces),
+    sets: new SetReader(lb),
+    monotonic: process.hrtime.bigint(),
+  };
+}
+
+/** Walks while programs and agent go on writing: a row that changes meanwhile shows as it was or as it is. */
+export function dumpMap(name: MapName, datapath: PinnedDatapath, context: DumpContext): Iterable<CellRow> {
+  const { lb, maps } = datapath;
+  const { names, sets, monotonic } = context;
+  switch (name) {
+    case 'frontends':
+      return mapRows(lb.frontends(), (row) => cells.frontendCells(row, names));
+    case 'services':
+      return [...names.services].sort(([a], [b]) => a - b).map(cells.serviceCells);
+    case 'backends':
+      return mapRows(names.backends, cells.backendCells);
+    case 'sets':
+      return presentSets(context).map((set) => cells.setCells(set, names));
+    case 'slots':
+      return cells.slotCells(presentSets({ names, sets }), names);
+    case 'flows4':
+      return mapRows(lb.flows4(), (row) => cells.flowCells(row, names, monotonic));
+    case 'flows6':
+      return mapRows(lb.flows6(), (row) => cells.flowCells(row, names, monotonic));
+    case 'sockets':
+      return mapRows(lb.sockets(), (row) => cells.socketCells(row, names));
+    case 'udp_peers':
+      return mapRows(lb.udpPeers(), (row) => cells.udpPeerCells(row, names));
+    case 'conns':
+      return mapRows(maps.conns.entries(), (row) => cells.connsCells(row, names));
+    case 'traffic':
+      return mapRows(maps.traffic.entries(), (row) => cells.trafficCells(row, names));
+    case 'node_addrs':
+      return mapRows(maps.nodeAddrs.entries(), cells.nodeAddrCells);
+    case 'ifaces':
+      return mapRows(maps.ifaces.entries(), (row) => cells.ifaceCells(row, names));
+    case 'netns_opt_outs':
+      return mapRows(maps.netnsOptOuts.entries(), cells.netnsCells);
+    case 'drops':
+      return dropRows(datapath);
+    case 'control':
+      return controlRows(maps.control);
+  }
+}
+
+/** Every reason but `none`, counted or not. */
+export function dropRows({ maps }: PinnedDatapath): CellRow[] {
+  const reasons = Array.from({ length: DROP_REASONS - 1 }, (_, index) => index + 1);
+  return reasons.map((reason) => cells.dropCells([reason, maps.drops.getPerCpu(reason)]));
+}
+
+export interface RawRow {
+  /** Hexadecimal. */
+  readonly key: string;
+  /** Hexadecimal; one for each CPU where a map keeps them apart. */
+  readonly values: readonly string[];
+}
+
+/** Any pinned map, of whatever layout. Rows of arrays that are all zeros are left out: most have never been written. */
+export function* dumpRaw(found: FoundDatapath, name: string): Generator<RawRow> {
+  const map = addon.openPinnedMap(path.join(found.paths.maps, name));
+  try {
+    const { type, valueSize } = map.info();
+    const isArray = type === MAP_TYPE.ARRAY || type === MAP_TYPE.PERCPU_ARRAY;
+    const perCpu = type === MAP_TYPE.PERCPU_ARRAY || type === MAP_TYPE.PERCPU_HASH || type === MAP_TYPE.LRU_PERCPU_HASH;
+    for (const [key, value] of rawRows(map)) {
+      if (isArray && value.every((byte) => byte === 0)) continue;
+      yield { key: hex(key), values: perCpu ? splitCpus(value, valueSize) : [hex(value)] };
+    }
+  } finally {
+    map.close();
+  }
+}
+
+// --- internal ---
+
+function* mapRows<R>(rows: Iterable<R>, toCells: (row: R) => CellRow): Generator<CellRow> {
+  for (const row of rows) yield toCells(row);
+}
+
+/** Of services that have a name; others are not in use. */
+function presentSets({ names, sets }: Pick<DumpContext, 'names' | 'sets'>): SetView[] {
+  const ids = [...names.services.keys()].sort((a, b) => a - b);
+  return ids.flatMap((id) => [sets.read(2 * id), sets.read(2 * id + 1)]);
+}
+
+function controlRows(map: NativeMap): CellRow[] {
+  const bytes = map.lookup(new Uint8Array(4));
+  return bytes === undefined ? [] : [cells.controlCells(decodeBytes(controlCodec, bytes))];
+}
+
+function* rawRows(map: NativeMap): Generator<readonly [Uint8Array, Uint8Array]> {
+  let key: Uint8Array | undefined;
+  while ((key = map.nextKey(key)) !== undefined) {
+    const value = map.lookup(key);
+    if (value !== undefined) yield [key, value];
+  }
+}
+
+function splitCpus(bytes: Uint8Array, valueSize: number): string[] {
+  const stride = Math.ceil(valueSize / 8) * 8;
+  const count = Math.floor(bytes.length / stride);
+  return Array.from({ length: count }, (_, cpu) => hex(bytes.subarray(cpu * stride, cpu * stride + valueSize)));
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}
