@@ -60,7 +60,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 131072);
+	__uint(max_entries, 65536);
 	__type(key, __u32);
 	__type(value, struct service);
 } services __weak SEC(".maps");
@@ -86,7 +86,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1048576);
+	__uint(max_entries, 524288);
 	__type(key, struct socket_key);
 	__type(value, struct socket);
 } sockets __weak SEC(".maps");
@@ -127,7 +127,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 524288);
+	__uint(max_entries, 262144);
 	__type(key, struct pair_key);
 	__type(value, struct conns);
 } conns __weak SEC(".maps");
@@ -136,7 +136,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 524288);
+	__uint(max_entries, 262144);
 	__type(key, struct pair_key);
 	__type(value, struct traffic);
 } traffic __weak SEC(".maps");

@@ -21,6 +21,11 @@ export interface Table {
   uses: number;
 }
 
+interface NamedBackend {
+  readonly id: number;
+  readonly key: string;
+}
+
 export class TableStore {
   readonly #maps: LbMaps;
   readonly #backends: BackendTable;
@@ -86,22 +91,39 @@ export class TableStore {
   /** Takes over the tables that present words point at. One with a slot that names no backend is left out. */
   restore(words: Iterable<{ readonly first: number; readonly count: number }>): Map<number, Table> {
     const byFirst = new Map<number, Table>();
-    for (const { first, count } of words) {
+    const lastSeen = new Uint32Array(this.#maps.capacity.backends);
+    // By place, so that each segment is mapped once.
+    for (const { first, count } of [...words].sort((a, b) => a.first - b.first)) {
       if (byFirst.has(first)) continue;
-      const slots = this.#maps.slotSegment(Math.floor(first / SEGMENT_SLOTS));
-      const base = first % SEGMENT_SLOTS;
-      const ids = [...new Set(slots.subarray(base, base + count))];
-      const keys = ids.map((id) => this.#backends.key(id));
-      if (keys.includes(undefined)) continue;
-      ids.sort((a, b) => ((this.#backends.key(a) ?? '') < (this.#backends.key(b) ?? '') ? -1 : 1));
-      const content = tableContent(ids.map((id) => this.#backends.key(id) ?? ''));
-      const table: Table = { content, first, count, ids, uses: 0 };
+      const named = this.#namedBySlots(first, count, lastSeen, byFirst.size + 1);
+      if (named === undefined) continue;
+      const content = tableContent(named.map(({ key }) => key));
+      const table: Table = { content, first, count, ids: named.map(({ id }) => id), uses: 0 };
       byFirst.set(first, table);
-      for (const id of ids) this.#backends.use(id);
-      if (!this.#byContent.has(content) && count === tableSize(ids.length, this.#cap)) this.#byContent.set(content, table);
+      for (const id of table.ids) this.#backends.use(id);
+      if (!this.#byContent.has(content) && count === tableSize(named.length, this.#cap)) {
+        this.#byContent.set(content, table);
+      }
     }
     this.#slots.restore(this.#maps.slotSegments(), byFirst.values());
     return byFirst;
+  }
+
+  /** Backends that a table's slots name, by key; undefined: a slot names none. Marks them in lastSeen with a number of
+   * this table's own: there are millions of slots, a Set of them would take seconds. */
+  #namedBySlots(first: number, count: number, lastSeen: Uint32Array, mark: number): NamedBackend[] | undefined {
+    const slots = this.#maps.slotSegment(Math.floor(first / SEGMENT_SLOTS));
+    const base = first % SEGMENT_SLOTS;
+    const named: NamedBackend[] = [];
+    for (let at = base; at < base + count; at++) {
+      const id = slots[at] ?? 0;
+      if (lastSeen[id] === mark) continue;
+      const key = this.#backends.key(id);
+      if (key === undefined) return undefined;
+      lastSeen[id] = mark;
+      named.push({ id, key });
+    }
+    return named.sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
   #refreshLocality(backends: readonly WantedBackend[], protocol: Protocol, table: Table): void {
