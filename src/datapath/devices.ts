@@ -98,3 +98,8 @@ export class DeviceDoors {
 export function detachClsact(ifindex: number): boolean {
   return DIRECTIONS.filter((direction) => addon.detachClsact(ifindex, direction, CLSACT_HANDLE, CLSACT_PRIORITY)).length > 0;
 }
+
+/** Id of our program in a filter on the device; undefined: there is none. */
+export function clsactProgram(ifindex: number, direction: Direction): number | undefined {
+  return addon.queryClsact(ifindex, direction, CLSACT_HANDLE, CLSACT_PRIORITY);
+}

@@ -6,16 +6,17 @@ import type { MapName } from '../abi/maps.gen.ts';
 import { MAPS } from '../abi/maps.gen.ts';
 import { controlCodec } from '../abi/codecs.gen.ts';
 import { decodeBytes } from '../abi/codec.ts';
-import { DROP_REASONS } from '../abi/enums.gen.ts';
 import { addon } from '../kernel/addon.ts';
 import { MAP_TYPE } from '../kernel/constants.ts';
 import type { NativeMap } from '../kernel/native-types.ts';
+import { deviceNames } from './attachments.ts';
 import type { CellRow } from './cell.ts';
 import * as cells from './map-rows.ts';
 import { Names } from './names.ts';
 import type { FoundDatapath, PinnedDatapath } from './pinned-datapath.ts';
 import type { SetView } from './sets.ts';
 import { SetReader } from './sets.ts';
+import { readDrops } from './status.ts';
 
 export const MAP_NAMES = Object.keys(MAPS) as MapName[];
 
@@ -27,13 +28,8 @@ export interface DumpContext {
 }
 
 export function dumpContext({ lb }: PinnedDatapath): DumpContext {
-  const interfaces = addon
-    .netlinkDump('link')
-    .flatMap((record): (readonly [number, string])[] =>
-      record.kind === 'link' ? [[record.ifindex, record.name]] : [],
-    );
   return {
-    names: new Names(lb.services(), lb.backends(), interfaces),
+    names: new Names(lb.services(), lb.backends(), deviceNames()),
     sets: new SetReader(lb),
     monotonic: process.hrtime.bigint(),
   };
@@ -73,16 +69,10 @@ export function dumpMap(name: MapName, datapath: PinnedDatapath, context: DumpCo
     case 'netns_opt_outs':
       return mapRows(maps.netnsOptOuts.entries(), cells.netnsCells);
     case 'drops':
-      return dropRows(datapath);
+      return readDrops(datapath).map(({ reason, packets, bytes }) => ({ reason, packets, bytes }));
     case 'control':
       return controlRows(maps.control);
   }
-}
-
-/** Every reason but `none`, counted or not. */
-export function dropRows({ maps }: PinnedDatapath): CellRow[] {
-  const reasons = Array.from({ length: DROP_REASONS - 1 }, (_, index) => index + 1);
-  return reasons.map((reason) => cells.dropCells([reason, maps.drops.getPerCpu(reason)]));
 }
 
 export interface RawRow {

@@ -6,7 +6,6 @@ import type {
   Backend,
   Conns,
   Control,
-  DropCount,
   Flow,
   Flow4,
   Flow4Key,
@@ -29,7 +28,6 @@ import type {
 } from '../abi/codecs.gen.ts';
 import {
   BACKEND_FLAGS_NAMES,
-  DROP_REASON_NAMES,
   FLOW_FLAGS_NAMES,
   FLOW_STATE_NAMES,
   FRONTEND_FLAGS_NAMES,
@@ -191,15 +189,6 @@ export function ifaceCells([key, row]: Row<IfaceKey, Iface>, names: Names): Cell
 
 export function netnsCells([key]: Row<NetnsKey, unknown>): CellRow {
   return { cookie: key.cookie };
-}
-
-/** One value a CPU, summed here. */
-export function dropCells([reason, perCpu]: Row<number, readonly DropCount[]>): CellRow {
-  return {
-    reason: DROP_REASON_NAMES[reason] ?? String(reason),
-    packets: perCpu.reduce((sum, { packets }) => sum + packets, 0n),
-    bytes: perCpu.reduce((sum, { bytes }) => sum + bytes, 0n),
-  };
 }
 
 export function controlCells(row: Control): CellRow {
