@@ -17,12 +17,11 @@ export interface Piece {
 }
 
 const MARKER = /^---(?=\s|$)/gm;
-/** With these, a piece may depend on what stands before it. */
-const DIRECTIVE_OR_END = /^(?:%|\.\.\.(?:\s|$))/m;
-const ANCHOR_OR_ALIAS = /[\s[{,][&*][^\s&*]/;
+/** Belongs to the document after the marker that follows. */
+const DIRECTIVE = /^%/m;
 
 export function cutPieces(text: string): Piece[] {
-  if (DIRECTIVE_OR_END.test(text)) return [{ text, line: 1, form: 'documents' }];
+  if (DIRECTIVE.test(text)) return [{ text, line: 1, form: 'documents' }];
   const starts = [0, ...Array.from(text.matchAll(MARKER), (match) => match.index).filter((index) => index > 0)];
   const pieces: Piece[] = [];
   let line = 1;
@@ -39,12 +38,13 @@ const ITEMS = /^items: *(?:#.*)?\r?\n/m;
 
 /**
  * A block-style list is cut at its items: `items:` at the margin, then lines that begin with the same indentation and a
- * dash. What stands inside an item is indented deeper, also the lines of a multi-line text.
+ * dash. What stands inside an item is indented deeper, also the lines of a multi-line text. An item that refers to an
+ * anchor in another one makes no sense by itself; who parses it notices.
  */
 function cutList(document: Piece): Piece[] {
   const { text } = document;
   const items = ITEMS.exec(text);
-  if (items === null || !LIST_KIND.test(text) || ANCHOR_OR_ALIAS.test(text)) return [document];
+  if (items === null || !LIST_KIND.test(text)) return [document];
   const begin = items.index + items[0].length;
   const indent = /^(?:[ \t]*(?:#.*)?\r?\n)*( *)-[ \r\n]/.exec(text.slice(begin))?.[1];
   if (indent === undefined) return [document];

@@ -52,9 +52,12 @@ describe('Store', () => {
     store.setService(serviceOf('a'));
     store.setSlice(sliceOf('a'));
     store.setSlice(sliceOf('b'));
-    store.deleteService('default/a');
     expect(store.takeDirty().sort()).toEqual(['default/a', 'default/b']);
     expect(store.takeDirty()).toEqual([]);
+    store.deleteService('default/a');
+    expect(store.takeDirty()).toEqual(['default/a']);
+    store.deleteSlice(sliceOf('b'));
+    expect(store.takeDirty()).toEqual(['default/b']);
   });
 
   it('tells of a change, but not of the removal of what is not there', () => {

@@ -335,6 +335,13 @@ describe('a node port', () => {
     ]);
   });
 
+  it('is given from the lower part of the range when the upper one is used up', () => {
+    const drafts = Array.from({ length: 32 }, (_, i) => draft(`s${i}`, { type: 'NodePort' }));
+    const { services, refused } = agent(CIDRS, { first: 30000, last: 30031 })(...drafts);
+    expect(refused).toEqual([]);
+    expect([...services.values()].flatMap(nodePortsOf).sort()).toEqual(Array.from({ length: 32 }, (_, i) => 30000 + i));
+  });
+
   it('cannot be given when the range is used up', () => {
     const { refused } = agent(CIDRS, { first: 30000, last: 30001 })(
       draft('a', { type: 'NodePort' }),

@@ -193,8 +193,9 @@ describe('at the start', () => {
     symlinkSync(join(root, 'elsewhere'), join(directory, 'linked'));
     symlinkSync(directory, join(root, 'elsewhere', 'back'));
     symlinkSync('nowhere.yaml', join(directory, 'dangling.yaml'));
-    const { store } = await run();
+    const { store, source: running } = await run();
     expect(servicesOf(store)).toBe('a:80 b:80');
+    expect(running.problems()).toEqual([]);
   });
 });
 
@@ -220,6 +221,19 @@ describe('while it runs', () => {
     await waitFor('the change arrives', () => store.services.get('default/s150')?.ports[0]?.port === 81);
     expect(store.calls).toEqual(['set s150']);
     expect(log.at(-1)).toMatch(/^manifests read \{"files":1,"set":1,"deleted":0,"services":300/);
+  });
+
+  it('an object that is written otherwise, and says the same, is no change', async () => {
+    put('a.yaml', web('a'), slice('a'));
+    const { store, has } = await run();
+    store.calls.length = 0;
+    writeFileSync(
+      join(directory, 'a.yaml'),
+      `# again\n${yaml(web('a'), slice('a')).replace('---', '--- # and again')}`,
+    );
+    put('b.yaml', web('b'));
+    await has('a:80', 'b:80');
+    expect(store.calls).toEqual(['set b']);
   });
 
   it('a file is replaced by rename, and its Services are never missing', async () => {
@@ -264,8 +278,11 @@ describe('while it runs', () => {
     writeFileSync(behind, yaml(web('a')));
     symlinkSync(behind, join(directory, 'a.yaml'));
     const { has } = await run();
-    writeFileSync(behind, yaml(web('a', 81)));
-    await has('a:81');
+    // More than once: a file that is new at the start is looked at again without an event.
+    for (const port of [81, 82, 83]) {
+      writeFileSync(behind, yaml(web('a', port)));
+      await has(`a:${port}`);
+    }
   });
 
   it('a half-written file keeps its last good state, and says why', async () => {
@@ -323,8 +340,10 @@ describe('while it runs', () => {
     renameSync(directory, join(root, 'before'));
     renameSync(join(root, 'next'), directory);
     await has('a:80', 'b:80');
-    put('b.yaml', web('b', 81));
-    await has('a:80', 'b:81');
+    for (const port of [81, 82, 83]) {
+      put('b.yaml', web('b', port));
+      await has('a:80', `b:${port}`);
+    }
   });
 
   it('a file given by name is removed and written again', async () => {

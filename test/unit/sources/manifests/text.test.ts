@@ -31,7 +31,9 @@ describe('a file', () => {
   });
 
   it('has documents that end with dots, and directives', () => {
-    expect(names(`%YAML 1.2\n---\n${oneLine('a')}\n...\n---\n${oneLine('b')}\n`)).toEqual(['a', 'b']);
+    const text = `%YAML 1.2\n---\n${oneLine('a')}\n...\n%YAML 1.2\n---\n${oneLine('b')}\n`;
+    expect(names(text)).toEqual(['a', 'b']);
+    expect(texts(text)).toEqual([]);
   });
 
   it('has Windows line ends and a byte order mark', () => {
@@ -116,6 +118,11 @@ describe('a list', () => {
       'x.yaml:4:101: Service default/b: spec.ports[0].port: 0 is not a port number; use 1..65535',
       'x.yaml:6:101: Service default/c: spec.ports[0].port: "x" is a text, not a port number; use 1..65535',
     ]);
+  });
+
+  it('keeps the lines of what stands after its items', () => {
+    const text = `kind: List\napiVersion: v1\nitems:\n- ${oneLine('a')}\n- ${oneLine('b')}\nkind: List\n`;
+    expect(texts(text)).toEqual([expect.stringMatching(/^x\.yaml:6:\d+: is not YAML: duplicated mapping key/)]);
   });
 
   it('is read as a whole when its pieces make no sense', () => {
