@@ -227,11 +227,8 @@ describe('while it runs', () => {
     put('a.yaml', web('a'), slice('a'));
     const { store, has } = await run();
     store.calls.length = 0;
-    writeFileSync(
-      join(directory, 'a.yaml'),
-      `# again\n${yaml(web('a'), slice('a')).replace('---', '--- # and again')}`,
-    );
-    put('b.yaml', web('b'));
+    const again = yaml(web('a'), slice('a'), web('b')).replace('---', '--- # and again');
+    writeFileSync(join(directory, 'a.yaml'), `# again\n${again}`);
     await has('a:80', 'b:80');
     expect(store.calls).toEqual(['set b']);
   });
