@@ -21,20 +21,31 @@ export interface Attachment {
   readonly to: string;
 }
 
-/** Devices are those of this process's network namespace. */
+/** Of links and filters. Devices are those of this process's network namespace. */
 export function findAttachments(paths: PinPaths): Attachment[] {
+  return [...linkAttachments(paths), ...filterAttachments()];
+}
+
+export function linkAttachments(paths: PinPaths): Attachment[] {
   const devices = deviceNames();
-  const links = readdirSync(paths.links)
-    .sort()
-    .map((pin) => readLink(paths, pin, devices));
+  const pins = readdirSync(paths.links).sort();
+  const links = pins.map((pin) => readLink(paths, pin, devices));
   const cgroups = findCgroups(new Set(links.flatMap(({ cgroupId }) => cgroupId ?? [])));
-  return [
-    ...links.map(({ cgroupId, ...link }) => ({
-      ...link,
-      to: cgroupId === undefined ? link.to : (cgroups.get(cgroupId) ?? `cgroup ${String(cgroupId)}`),
-    })),
-    ...clsactFilters(devices),
-  ];
+  return links.map(({ cgroupId, ...link }) => ({
+    ...link,
+    to: cgroupId === undefined ? link.to : (cgroups.get(cgroupId) ?? `cgroup ${String(cgroupId)}`),
+  }));
+}
+
+/** Filters of bpfsvc, where the kernel has no links to devices. */
+export function filterAttachments(): Attachment[] {
+  return [...deviceNames()].flatMap(([ifindex, name]) =>
+    (['ingress', 'egress'] as const).flatMap((direction): Attachment[] => {
+      const programId = clsactProgram(ifindex, direction);
+      if (programId === undefined) return [];
+      return [{ program: programName(programId), programId, by: 'clsact', pin: null, kind: 'device', to: name }];
+    }),
+  );
 }
 
 export function deviceNames(): Map<number, string> {
@@ -74,16 +85,6 @@ function programName(id: number): string {
   } finally {
     program.close();
   }
-}
-
-function clsactFilters(devices: ReadonlyMap<number, string>): Attachment[] {
-  return [...devices].flatMap(([ifindex, name]) =>
-    (['ingress', 'egress'] as const).flatMap((direction): Attachment[] => {
-      const programId = clsactProgram(ifindex, direction);
-      if (programId === undefined) return [];
-      return [{ program: programName(programId), programId, by: 'clsact', pin: null, kind: 'device', to: name }];
-    }),
-  );
 }
 
 /** A cgroup's id is its directory's inode number. */

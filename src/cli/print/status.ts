@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of `bpfsvc status`.
+
+import type { Attachment } from '../../observe/attachments.ts';
+import type { Fill, Status } from '../../observe/status.ts';
+import { formatTable } from './table.ts';
+
+export function statusTable(status: Status): string[] {
+  const { services, frontends, backends, sets, tables } = status;
+  return formatTable(
+    [{ header: '' }, { header: '' }],
+    [
+      ['datapath', status.directory],
+      ...status.otherFingerprints.map((other) => ['', `beside it ${other}, left by another version`]),
+      ['agent', status.agent.pid === null ? 'not running' : `running (pid ${String(status.agent.pid)})`],
+      ...label('attached', attachmentLines(status.attachments)),
+      ['services', `${fillText(services)} ports of Services, ${fillText(frontends)} frontends`],
+      ['backends', `${fillText(backends)}, ${String(backends.retired)} retired`],
+      ['sets', `${String(sets.hash)} with backends, ${String(sets.reject)} refuse, ${String(sets.drop)} stay silent`],
+      ['tables', `${String(tables.count)} with ${String(tables.slots)} slots in ${String(tables.segments)} segments`],
+      ['flows', `IPv4 ${fillText(status.flows4)}, IPv6 ${fillText(status.flows6)}`],
+      ['sockets', fillText(status.sockets)],
+      ...label('drops', dropLines(status)),
+    ],
+    false,
+  );
+}
+
+// --- internal ---
+
+function label(name: string, lines: readonly string[]): string[][] {
+  return lines.map((line, index) => [index === 0 ? name : '', line]);
+}
+
+function fillText({ rows, capacity }: Fill): string {
+  return `${String(rows)} of ${String(capacity)}`;
+}
+
+/** One line a place. */
+function attachmentLines(attachments: readonly Attachment[]): string[] {
+  const places = Map.groupBy(attachments, ({ kind, to, by }) => `${kind} ${to}${by === 'clsact' ? ' (clsact)' : ''}`);
+  const lines = [...places].map(([place, of]) => `${place}: ${of.map(({ program }) => program).join(' ')}`);
+  return lines.length === 0 ? ['to nothing'] : lines;
+}
+
+function dropLines({ drops }: Status): string[] {
+  const counted = drops.filter(({ packets }) => packets > 0n);
+  if (counted.length === 0) return ['none'];
+  return counted.map(({ reason, packets, bytes }) => `${reason} ${String(packets)} packets, ${String(bytes)} bytes`);
+}
