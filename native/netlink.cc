@@ -8,7 +8,6 @@
 #include <linux/rtnetlink.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 
 #include <array>
 #include <atomic>
@@ -17,7 +16,6 @@
 #include <string>
 #include <system_error>
 #include <thread>
-#include <vector>
 
 #include "args.h"
 #include "errors.h"
@@ -31,31 +29,20 @@ struct Kind {
   const char* name;
   uint16_t request;
   uint32_t groups;
-  // Asked one by one: a family that is not compiled in is answered with all of them.
-  std::vector<uint8_t> families;
 };
 
-const std::array<Kind, 4>& kinds() {
-  static const std::array<Kind, 4> all = {{
-      {"link", RTM_GETLINK, RTMGRP_LINK, {AF_UNSPEC}},
-      {"address", RTM_GETADDR, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, {AF_INET, AF_INET6}},
-      {"route", RTM_GETROUTE, RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE, {AF_INET, AF_INET6}},
-      {"neighbour", RTM_GETNEIGH, RTMGRP_NEIGH, {AF_INET, AF_INET6}},
-  }};
-  return all;
-}
+constexpr std::array<Kind, 4> kKinds = {{
+    {"link", RTM_GETLINK, RTMGRP_LINK},
+    {"address", RTM_GETADDR, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR},
+    {"route", RTM_GETROUTE, RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE},
+    {"neighbour", RTM_GETNEIGH, RTMGRP_NEIGH},
+}};
 
 const Kind& kindNamed(const Args& args, const std::string& name) {
-  for (const Kind& kind : kinds()) {
+  for (const Kind& kind : kKinds) {
     if (name == kind.name) return kind;
   }
   args.refuse("kind", "is not one of link, address, route, neighbour");
-}
-
-// All of these bodies begin with the family.
-uint8_t familyOf(const nlmsghdr& message) {
-  return message.nlmsg_len > NLMSG_LENGTH(0) ? *static_cast<const uint8_t*>(NLMSG_DATA(&message))
-                                             : 0;
 }
 
 bool isDefaultRoute(const nlmsghdr& message) {
@@ -68,24 +55,18 @@ bool isDefaultRoute(const nlmsghdr& message) {
 // A table that changes all the time is asked for this often before giving up.
 constexpr int kAttempts = 32;
 
-int dumpFamily(Napi::Env env, NetlinkSocket& socket, const Kind& kind, const DumpFilter& filter,
-               bool defaultOnly, Napi::Array records) {
-  const uint32_t before = records.Length();
+int dump(Napi::Env env, NetlinkSocket& socket, const Kind& kind, uint8_t table, bool defaultOnly,
+         Napi::Array records) {
   for (int attempt = 0; attempt < kAttempts; attempt++) {
-    uint32_t length = before;
-    const int error = socket.dump(kind.request, filter, [&](const nlmsghdr& message) {
-      if (familyOf(message) != filter.family) return;
+    uint32_t length = 0;
+    const int error = socket.dump(kind.request, table, [&](const nlmsghdr& message) {
       // Before an object is made of it: a router has a million others.
       if (defaultOnly && !isDefaultRoute(message)) return;
       const Napi::Value record = ParseNetlinkMessage(env, message);
       if (!record.IsUndefined()) records[length++] = record;
     });
-    if (error != EINTR) {
-      // The kernel makes a routing table with its first route.
-      if (error == ENOENT && filter.table != 0) return 0;
-      return error;
-    }
-    records.Set("length", before);
+    if (error != EINTR) return error;
+    records.Set("length", 0);
   }
   return EAGAIN;
 }
@@ -97,24 +78,21 @@ Napi::Value NetlinkDump(const Napi::CallbackInfo& info) {
   const std::string name = args.string(0, "kind");
   const Kind& kind = kindNamed(args, name);
   attempt.object = kind.name;
-  DumpFilter filter;
+  uint32_t table = 0;
   bool defaultOnly = false;
   if (args.has(1)) {
     const Napi::Object options = args.object(1, "options");
     if (options.Has("table")) {
-      const uint32_t table = args.toU32(options.Get("table"), "options.table");
+      table = args.toU32(options.Get("table"), "options.table");
       if (table > 255) args.refuse("options.table", "is more than 255");
-      filter.table = static_cast<uint8_t>(table);
     }
     defaultOnly = options.Has("defaultOnly") && options.Get("defaultOnly").ToBoolean().Value();
   }
   NetlinkSocket socket;
   int error = socket.open(0, 0);
   Napi::Array records = Napi::Array::New(env);
-  for (const uint8_t family : kind.families) {
-    filter.family = family;
-    if (error == 0) error = dumpFamily(env, socket, kind, filter, defaultOnly, records);
-  }
+  if (error == 0)
+    error = dump(env, socket, kind, static_cast<uint8_t>(table), defaultOnly, records);
   if (error != 0) Fail(env, attempt, error);
   return records;
 }

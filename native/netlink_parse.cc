@@ -236,8 +236,8 @@ std::string neighbourState(uint16_t state) {
 }
 
 Napi::Value parseNeighbour(Napi::Env env, const nlmsghdr& message, const ndmsg& body) {
-  // Bridges keep their forwarding tables here too; and a proxy entry is an answer, not a neighbour.
-  if (!isInet(body.ndm_family) || (body.ndm_flags & NTF_PROXY) != 0) return env.Undefined();
+  // Bridges tell of their forwarding tables in the same group.
+  if (!isInet(body.ndm_family)) return env.Undefined();
   const Attributes attributes = attributesAfter(message, body);
   const std::string address = addressOf(body.ndm_family, attributes, NDA_DST);
   if (address.empty()) return env.Undefined();

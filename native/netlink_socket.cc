@@ -72,7 +72,7 @@ int NetlinkSocket::open(uint32_t groups, int receiveBuffer) {
   return 0;
 }
 
-int NetlinkSocket::request(uint16_t type, const DumpFilter& filter) {
+int NetlinkSocket::request(uint16_t type, uint8_t table) {
   Request request{};
   request.header.nlmsg_type = type;
   request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
@@ -85,16 +85,13 @@ int NetlinkSocket::request(uint16_t type, const DumpFilter& filter) {
       break;
     case RTM_GETADDR:
       request.header.nlmsg_len = NLMSG_LENGTH(sizeof(ifaddrmsg));
-      request.body.address.ifa_family = filter.family;
       break;
     case RTM_GETROUTE:
       request.header.nlmsg_len = NLMSG_LENGTH(sizeof(rtmsg));
-      request.body.route.rtm_family = filter.family;
-      request.body.route.rtm_table = filter.table;
+      request.body.route.rtm_table = table;
       break;
     default:
       request.header.nlmsg_len = NLMSG_LENGTH(sizeof(ndmsg));
-      request.body.neighbour.ndm_family = filter.family;
       break;
   }
   const ssize_t sent = send(fd_.get(), &request, request.header.nlmsg_len, 0);
@@ -122,8 +119,8 @@ int NetlinkSocket::read(int flags, size_t* length) {
   }
 }
 
-int NetlinkSocket::dump(uint16_t type, const DumpFilter& filter, const Visit& visit) {
-  int error = request(type, filter);
+int NetlinkSocket::dump(uint16_t type, uint8_t table, const Visit& visit) {
+  int error = request(type, table);
   bool interrupted = false;
   while (error == 0) {
     size_t length = 0;

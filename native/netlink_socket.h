@@ -12,12 +12,6 @@
 
 #include "fd.h"
 
-// What a dump may be narrowed to; zero: not narrowed.
-struct DumpFilter {
-  uint8_t family = 0;
-  uint8_t table = 0;
-};
-
 class NetlinkSocket {
  public:
   using Visit = std::function<void(const nlmsghdr&)>;
@@ -26,10 +20,11 @@ class NetlinkSocket {
   // 0 or an errno.
   int open(uint32_t groups, int receiveBuffer);
 
-  // Visits every message of one dump of `type` (RTM_GET*). 0 or an errno;
+  // Visits every message of one dump of `type` (RTM_GET*), of all families; of
+  // routes those of one table, 0 for all. 0 or an errno;
   // EINTR: the kernel's tables moved underneath, what was visited is not whole
   // and has to be asked for again; EPROTO: an answer to something else.
-  int dump(uint16_t type, const DumpFilter& filter, const Visit& visit);
+  int dump(uint16_t type, uint8_t table, const Visit& visit);
 
   // Visits the messages of one datagram that has already arrived. 0 or an
   // errno; EAGAIN: none there; ENOBUFS: some were lost.
@@ -39,7 +34,7 @@ class NetlinkSocket {
   void close() { fd_.reset(); }
 
  private:
-  int request(uint16_t type, const DumpFilter& filter);
+  int request(uint16_t type, uint8_t table);
   int read(int flags, size_t* length);
 
   Fd fd_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What subscriptions cost and leave: descriptors, threads, processes that do not end. And what they refuse.
 
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { addon } from '../../src/kernel/addon.ts';
@@ -15,6 +15,11 @@ const untyped = addon as unknown as Record<string, (...args: unknown[]) => unkno
 const listen = (): void => undefined;
 
 const count = (what: 'fd' | 'task'): number => readdirSync(`/proc/self/${what}`).length;
+
+function closesOnExec(fd: string): boolean {
+  const flags = /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] ?? '';
+  return (parseInt(flags, 8) & 0o2000000) !== 0;
+}
 
 /** A worker that is ended in the middle of what `code` does with `addon`. */
 async function inWorker(code: string): Promise<number> {
@@ -32,6 +37,15 @@ describe('netlinkSubscribe', () => {
       subscription.close();
     }
     expect([count('fd'), count('task')]).toEqual(before);
+  });
+
+  it('keeps its descriptors from child processes', () => {
+    const inherited = (): string[] =>
+      readdirSync('/proc/self/fdinfo').filter((fd) => existsSync(`/proc/self/fd/${fd}`) && !closesOnExec(fd));
+    const before = [inherited(), count('fd')];
+    const subscription = addon.netlinkSubscribe(['link'], listen);
+    expect([inherited(), count('fd') - 2]).toEqual(before);
+    subscription.close();
   });
 
   it('leaves nothing behind when a worker ends with a subscription open', async () => {
