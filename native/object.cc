@@ -33,7 +33,7 @@ Napi::Value OpenObject(const Napi::CallbackInfo& info) {
 
 // libbpf puts the object's name before a section of global variables:
 // "tc_lb.rodata" is known here as ".rodata", in every object.
-std::string MapName(const struct bpf_map* map) {
+std::string NameInSource(const struct bpf_map* map) {
   const std::string name = bpf_map__name(map);
   const size_t dot = name.find('.');
   return bpf_map__is_internal(map) && dot != std::string::npos ? name.substr(dot) : name;
@@ -46,6 +46,8 @@ Napi::Object BpfObject::make(Napi::Env env, ObjectPtr object, std::string name) 
   BpfObject* self = Unwrap(wrapped);
   self->object_ = std::move(object);
   self->name_ = std::move(name);
+  struct bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, self->object_.get()) self->maps_[NameInSource(map)] = map;
   return wrapped;
 }
 
@@ -62,13 +64,12 @@ struct bpf_object* BpfObject::loaded(Napi::Env env, const Attempt& attempt) cons
 }
 
 Napi::Value BpfObject::maps(const Napi::CallbackInfo& info) {
-  const struct bpf_object* object = open(info.Env(), {"object.maps", "list maps of object", name_});
+  open(info.Env(), {"object.maps", "list maps of object", name_});
   Napi::Array result = Napi::Array::New(info.Env());
   uint32_t count = 0;
-  struct bpf_map* map = nullptr;
-  bpf_object__for_each_map(map, object) {
+  for (const auto& [name, map] : maps_) {
     Napi::Object row = Napi::Object::New(info.Env());
-    row.Set("name", MapName(map));
+    row.Set("name", name);
     row.Set("type", static_cast<uint32_t>(bpf_map__type(map)));
     row.Set("keySize", bpf_map__key_size(map));
     row.Set("valueSize", bpf_map__value_size(map));
@@ -120,10 +121,10 @@ Napi::Value BpfObject::map(const Napi::CallbackInfo& info) {
   const Attempt attempt{"object.map", "take a map from object", name_};
   loaded(info.Env(), attempt);
   const Args args(info, attempt);
-  const struct bpf_map* map = findMap(args, attempt, 0);
+  const auto& [name, map] = findMap(args, attempt, 0);
   Fd fd = Fd::duplicate(bpf_map__fd(map));
   if (!fd.valid()) Fail(info.Env(), attempt, errno);
-  return BpfMap::make(info.Env(), attempt, std::move(fd), MapName(map));
+  return BpfMap::make(info.Env(), attempt, std::move(fd), name);
 }
 
 Napi::Value BpfObject::program(const Napi::CallbackInfo& info) {
@@ -140,6 +141,7 @@ Napi::Value BpfObject::program(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value BpfObject::close(const Napi::CallbackInfo& info) {
+  maps_.clear();
   object_.reset();
   return info.Env().Undefined();
 }

@@ -6,8 +6,10 @@
 #include <bpf/libbpf.h>
 #include <napi.h>
 
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "args.h"
 #include "errors.h"
@@ -43,10 +45,14 @@ class BpfObject : public Napi::ObjectWrap<BpfObject> {
   struct bpf_object* open(Napi::Env env, const Attempt& attempt) const;
   struct bpf_object* unloaded(Napi::Env env, const Attempt& attempt) const;
   struct bpf_object* loaded(Napi::Env env, const Attempt& attempt) const;
-  struct bpf_map* findMap(const Args& args, const Attempt& attempt, size_t i) const;
+  const std::pair<const std::string, struct bpf_map*>& findMap(const Args& args,
+                                                               const Attempt& attempt,
+                                                               size_t i) const;
   struct bpf_program* findProgram(const Args& args, const Attempt& attempt, size_t i) const;
 
   ObjectPtr object_;
+  // As the source calls them, which libbpf forgets when a map is taken over.
+  std::map<std::string, struct bpf_map*> maps_;
   State state_ = State::kOpen;
   std::string name_;
 };

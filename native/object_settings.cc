@@ -51,12 +51,15 @@ struct bpf_object* BpfObject::unloaded(Napi::Env env, const Attempt& attempt) co
   return object;
 }
 
-struct bpf_map* BpfObject::findMap(const Args& args, const Attempt& attempt, size_t i) const {
+const std::pair<const std::string, struct bpf_map*>& BpfObject::findMap(const Args& args,
+                                                                        const Attempt& attempt,
+                                                                        size_t i) const {
   const std::string name = args.string(i, "map");
-  struct bpf_map* map = bpf_object__find_map_by_name(object_.get(), name.c_str());
-  if (map == nullptr)
+  const auto found = maps_.find(name);
+  if (found == maps_.end()) {
     Fail(args.env(), attempt, {ENOENT, "it has no map " + name, "", std::nullopt, std::nullopt});
-  return map;
+  }
+  return *found;
 }
 
 struct bpf_program* BpfObject::findProgram(const Args& args, const Attempt& attempt,
@@ -76,14 +79,13 @@ Napi::Value BpfObject::setVariable(const Napi::CallbackInfo& info) {
   const Args args(info, attempt);
   const std::string name = args.string(0, "name");
   const auto variable = FindVariable(bpf_object__btf(object), name);
-  const struct bpf_map* map =
-      variable ? bpf_object__find_map_by_name(object, variable->section.c_str()) : nullptr;
+  const auto section = variable ? maps_.find(variable->section) : maps_.end();
   size_t room = 0;
   uint8_t* memory = nullptr;
   // Maps themselves and kernel configuration are variables to BTF, without memory to set.
-  if (map != nullptr && variable->section != ".kconfig") {
-    memory = static_cast<uint8_t*>(
-        const_cast<void*>(bpf_map__initial_value(const_cast<struct bpf_map*>(map), &room)));
+  if (section != maps_.end() && variable->section != ".kconfig") {
+    memory =
+        static_cast<uint8_t*>(const_cast<void*>(bpf_map__initial_value(section->second, &room)));
   }
   if (memory == nullptr || variable->offset + variable->size > room) {
     Fail(info.Env(), attempt,
@@ -98,7 +100,7 @@ Napi::Value BpfObject::setMaxEntries(const Napi::CallbackInfo& info) {
   const Attempt attempt{"object.setMaxEntries", "resize a map of object", name_};
   unloaded(info.Env(), attempt);
   const Args args(info, attempt);
-  struct bpf_map* map = findMap(args, attempt, 0);
+  struct bpf_map* map = findMap(args, attempt, 0).second;
   const int err = bpf_map__set_max_entries(map, args.u32(1, "entries"));
   if (err < 0) Fail(info.Env(), attempt, err);
   return info.Env().Undefined();
@@ -108,7 +110,7 @@ Napi::Value BpfObject::reuseMap(const Napi::CallbackInfo& info) {
   const Attempt attempt{"object.reuseMap", "take over a map into object", name_};
   unloaded(info.Env(), attempt);
   const Args args(info, attempt);
-  struct bpf_map* map = findMap(args, attempt, 0);
+  struct bpf_map* map = findMap(args, attempt, 0).second;
   const BpfMap& present = BpfMap::unwrap(args, info[1], "replacement");
   const int fd = BpfMap::descriptor(args, info[1], "replacement");
   // libbpf would take over whatever it is given, and the verifier would then

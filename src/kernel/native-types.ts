@@ -139,6 +139,8 @@ export interface NativeProgram {
     readonly type: number;
     readonly tag: string;
     readonly verifiedInstructions: number;
+    /** Milliseconds since 1970. */
+    readonly loadedAt: number;
     readonly mapIds: number[];
     readonly runCount: bigint;
     readonly runTimeNs: bigint;
