@@ -5,8 +5,11 @@ import path from 'node:path';
 import type { MapName } from '../abi/maps.gen.ts';
 import { MAPS } from '../abi/maps.gen.ts';
 import { controlCodec } from '../abi/codecs.gen.ts';
+import type { Frontend, FrontendKey, PairKey } from '../abi/codecs.gen.ts';
 import { decodeBytes } from '../abi/codec.ts';
+import type { Row } from '../datapath/lb-maps.ts';
 import { addon } from '../kernel/addon.ts';
+import { compareAddress } from '../net/ip.ts';
 import { MAP_TYPE } from '../kernel/constants.ts';
 import type { NativeMap } from '../kernel/native-types.ts';
 import { deviceNames } from './attachments.ts';
@@ -41,7 +44,7 @@ export function dumpMap(name: MapName, datapath: PinnedDatapath, context: DumpCo
   const { names, sets, monotonic } = context;
   switch (name) {
     case 'frontends':
-      return mapRows(lb.frontends(), (row) => cells.frontendCells(row, names));
+      return sorted(lb.frontends(), byFrontend).map((row) => cells.frontendCells(row, names));
     case 'services':
       return [...names.services].sort(([a], [b]) => a - b).map(cells.serviceCells);
     case 'backends':
@@ -59,13 +62,15 @@ export function dumpMap(name: MapName, datapath: PinnedDatapath, context: DumpCo
     case 'udp_peers':
       return mapRows(lb.udpPeers(), (row) => cells.udpPeerCells(row, names));
     case 'conns':
-      return mapRows(maps.conns.entries(), (row) => cells.connsCells(row, names));
+      return sorted(maps.conns.entries(), byPair).map((row) => cells.connsCells(row, names));
     case 'traffic':
-      return mapRows(maps.traffic.entries(), (row) => cells.trafficCells(row, names));
+      return sorted(maps.traffic.entries(), byPair).map((row) => cells.trafficCells(row, names));
     case 'node_addrs':
-      return mapRows(maps.nodeAddrs.entries(), cells.nodeAddrCells);
+      return sorted(maps.nodeAddrs.entries(), ([a], [b]) => compareAddress(a.addr, b.addr)).map(cells.nodeAddrCells);
     case 'ifaces':
-      return mapRows(maps.ifaces.entries(), (row) => cells.ifaceCells(row, names));
+      return sorted(maps.ifaces.entries(), ([a], [b]) => a.ifindex - b.ifindex).map((row) =>
+        cells.ifaceCells(row, names),
+      );
     case 'netns_opt_outs':
       return mapRows(maps.netnsOptOuts.entries(), cells.netnsCells);
     case 'drops':
@@ -99,6 +104,19 @@ export function* dumpRaw(found: FoundDatapath, name: string): Generator<RawRow> 
 }
 
 // --- internal ---
+
+/** Only small maps: flows and sockets are told as they come. */
+function sorted<R>(rows: Iterable<R>, compare: (a: R, b: R) => number): R[] {
+  return [...rows].sort(compare);
+}
+
+function byFrontend([a, of]: Row<FrontendKey, Frontend>, [b, than]: Row<FrontendKey, Frontend>): number {
+  return of.service - than.service || compareAddress(a.addr, b.addr) || a.port - b.port || a.proto - b.proto;
+}
+
+function byPair([a]: Row<PairKey, unknown>, [b]: Row<PairKey, unknown>): number {
+  return a.service - b.service || a.backend - b.backend;
+}
 
 function* mapRows<R>(rows: Iterable<R>, toCells: (row: R) => CellRow): Generator<CellRow> {
   for (const row of rows) yield toCells(row);

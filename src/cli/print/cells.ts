@@ -4,6 +4,7 @@
 import type { Cell, CellRow } from '../../observe/cell.ts';
 import { isIPv4 } from '../../net/ip.ts';
 import type { Address } from '../../net/ip.ts';
+import type { Column } from './table.ts';
 import { formatTable } from './table.ts';
 
 /** All rows have the same properties. */
@@ -12,11 +13,11 @@ export function cellTable(rows: Iterable<CellRow>): string[] {
   const [first] = all;
   if (first === undefined) return [];
   const names = Object.keys(first);
-  const columns = names.map((name) =>
-    all.every((row) => isNumber(row[name]))
-      ? ({ header: heading(name), align: 'right' } as const)
-      : { header: heading(name) },
-  );
+  const columns = names.map((name): Column => {
+    const values = all.map((row) => row[name] ?? null).filter((cell) => cell !== null);
+    const numbers = values.length > 0 && values.every(isNumber);
+    return { header: heading(name), ...(numbers && { align: 'right' }) };
+  });
   return formatTable(
     columns,
     all.map((row) => names.map((name) => cellText(row[name] ?? null))),
@@ -46,7 +47,7 @@ function isList(cell: Cell): cell is readonly (string | number)[] {
   return Array.isArray(cell);
 }
 
-function isNumber(cell: Cell | undefined): boolean {
+function isNumber(cell: Cell): boolean {
   return typeof cell === 'number' || typeof cell === 'bigint';
 }
 

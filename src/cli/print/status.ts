@@ -17,7 +17,7 @@ export function statusTable(status: Status): string[] {
       ['services', `${fillText(services)} ports of Services, ${fillText(frontends)} frontends`],
       ['backends', `${fillText(backends)}, ${String(backends.retired)} retired`],
       ['sets', `${String(sets.hash)} with backends, ${String(sets.reject)} refuse, ${String(sets.drop)} stay silent`],
-      ['tables', `${String(tables.count)} with ${String(tables.slots)} slots in ${String(tables.segments)} segments`],
+      ['tables', `${String(tables.count)}, ${String(tables.slots)} slots in ${plural(tables.segments, 'segment')}`],
       ['flows', `IPv4 ${fillText(status.flows4)}, IPv6 ${fillText(status.flows6)}`],
       ['sockets', fillText(status.sockets)],
       ...label('drops', dropLines(status)),
@@ -30,6 +30,10 @@ export function statusTable(status: Status): string[] {
 
 function label(name: string, lines: readonly string[]): string[][] {
   return lines.map((line, index) => [index === 0 ? name : '', line]);
+}
+
+function plural(count: number, noun: string): string {
+  return `${String(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function fillText({ rows, capacity }: Fill): string {
