@@ -41,11 +41,16 @@ export async function send(
 ): Promise<IncomingMessage> {
   const { host, port, localAddress, timeoutMs = DEFAULT_TIMEOUT_MS } = destination;
   const request = httpRequest({ host, port, ...options, ...(localAddress === undefined ? {} : { localAddress }) });
-  request.setTimeout(timeoutMs, () => request.destroy(timeoutError()));
+  // Not request.setTimeout: that begins when the connection stands, and a SYN may find nobody.
+  const timer = setTimeout(() => request.destroy(timeoutError()), timeoutMs);
   if (body === undefined) request.end();
   else body(request);
-  const [response] = (await once(request, 'response')) as [IncomingMessage];
-  return response;
+  try {
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    return response;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 export async function text(response: IncomingMessage): Promise<string> {
