@@ -16,9 +16,11 @@ export function reservePorts(range: PortRange): void {
   update((ports) => { setRange(ports, range, 1); });
 }
 
-/** Takes the range out again. */
-export function releasePorts(range: PortRange): void {
-  update((ports) => { setRange(ports, range, 0); });
+/** Takes the range out again. False: none of it was in. */
+export function releasePorts(range: PortRange): boolean {
+  return update((ports) => {
+    setRange(ports, range, 0);
+  });
 }
 
 export function parsePorts(text: string): Uint8Array {
@@ -46,10 +48,12 @@ function setRange(ports: Uint8Array, { first, last }: PortRange, value: number):
   ports.fill(value, first, last + 1);
 }
 
-function update(change: (ports: Uint8Array) => void): void {
+function update(change: (ports: Uint8Array) => void): boolean {
   const before = readFileSync(SYSCTL, 'utf8');
   const ports = parsePorts(before);
   change(ports);
   const after = formatPorts(ports);
-  if (after !== before.trim()) writeFileSync(SYSCTL, `${after}\n`);
+  if (after === before.trim()) return false;
+  writeFileSync(SYSCTL, `${after}\n`);
+  return true;
 }

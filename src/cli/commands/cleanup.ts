@@ -41,7 +41,7 @@ export function cleanup({ bpffs }: { readonly bpffs: string }): void {
     removePins(pins, pinRoot(bpffs), stdout);
   });
   attempt(() => {
-    releasePorts(SNAT_PORTS);
+    if (!releasePorts(SNAT_PORTS)) return;
     stdout(
       `released ports ${String(SNAT_PORTS.first)}-${String(SNAT_PORTS.last)} (net.ipv4.ip_local_reserved_ports)\n`,
     );
