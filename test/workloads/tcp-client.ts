@@ -41,8 +41,14 @@ export async function send(
 ): Promise<IncomingMessage> {
   const { host, port, localAddress, timeoutMs = DEFAULT_TIMEOUT_MS } = destination;
   const request = httpRequest({ host, port, ...options, ...(localAddress === undefined ? {} : { localAddress }) });
-  // Not request.setTimeout: that begins when the connection stands, and a SYN may find nobody.
+  // request.setTimeout begins when the connection stands, and a SYN may find nobody.
   const timer = setTimeout(() => request.destroy(timeoutError()), timeoutMs);
+  request.setTimeout(timeoutMs, () => request.destroy(timeoutError()));
+  request.once('socket', (socket) =>
+    socket.once('connect', () => {
+      clearTimeout(timer);
+    }),
+  );
   if (body === undefined) request.end();
   else body(request);
   try {
