@@ -28,7 +28,8 @@ afterEach(() => {
   for (const { point } of readMounts()
     .filter((mount) => mount.point.startsWith(`${scratch}/`))
     .reverse()) {
-    spawnSync('umount', [point]);
+    // Lazily: a failed test may still hold something there.
+    spawnSync('umount', ['--lazy', point]);
   }
   rmSync(scratch, { recursive: true });
 });
