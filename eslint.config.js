@@ -22,7 +22,6 @@ const MAY_IMPORT = {
   sources: ['model', 'net', 'kernel/netlink.ts'],
   config: ['net', 'sources/manifests/fields.ts', 'sources/manifests/port-range.ts', 'sources/manifests/problem.ts'],
   observe: ['abi', 'datapath', 'kernel', 'model', 'net', 'plan'],
-  config: ['net', 'sources'],
   agent: [
     'config',
     'net',
