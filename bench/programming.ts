@@ -83,7 +83,9 @@ async function synced(datapath: Datapath, store: Store): Promise<{ reconciler: R
   const started = performance.now();
   const reconciler = new Reconciler({ maps: datapath.lb, store, nodeName: 'node1', tableCap: 131_071 });
   const { promise, resolve } = Promise.withResolvers<undefined>();
-  reconciler.once('ready', () => { resolve(undefined); });
+  reconciler.once('ready', () => {
+    resolve(undefined);
+  });
   reconciler.start();
   await promise;
   return { reconciler, ms: performance.now() - started };
@@ -95,7 +97,9 @@ async function changeOneByOne(reconciler: Reconciler, store: Store, changes: num
   for (let i = 0; i < changes; i++) {
     const slice = sliceOf(i % SERVICES, 1 + Math.floor(i / SERVICES) + (i % 7));
     const { promise, resolve } = Promise.withResolvers<undefined>();
-    reconciler.once('applied', () => { resolve(undefined); });
+    reconciler.once('applied', () => {
+      resolve(undefined);
+    });
     const started = performance.now();
     store.setSlice(slice);
     await promise;

@@ -67,7 +67,13 @@ export async function compare(program: string, { route, base }: Comparison, effo
   }
   const of = (verb: string, name: string, value: (sample: Sample) => number): number[] =>
     (samples.get(`${verb} ${name}`) ?? []).map(value);
-  const figure = (metric: string, unit: string, verb: string, value: (sample: Sample) => number, more: boolean): Figure => {
+  const figure = (
+    metric: string,
+    unit: string,
+    verb: string,
+    value: (sample: Sample) => number,
+    more: boolean,
+  ): Figure => {
     const ours = of(verb, route.name, value);
     const theirs = of(verb, base.name, value);
     // Each round's own ratio: its two halves ran side by side.

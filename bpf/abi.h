@@ -76,7 +76,7 @@ enum flow_state {
 	FLOW_SYN = 1,
 	FLOW_ACK = 2,
 	FLOW_FIN = 4,
-	FLOW_RST = 8, /* from either side */
+	FLOW_RST = 8,       /* from either side */
 	FLOW_PEER_FIN = 16, /* FLOW_FIN in the other direction's row */
 };
 
@@ -91,16 +91,16 @@ enum iface_flags {
 /* Why a packet was dropped or refused. Names reach metrics in lower case. */
 enum drop_reason {
 	DROP_NONE = 0,
-	DROP_NO_BACKEND,        /* Service without a usable backend; the client was told */
-	DROP_NO_LOCAL_BACKEND,  /* backends only elsewhere, policy Local: silence */
-	DROP_SNAT_EXHAUSTED,    /* no free source port towards this backend */
-	DROP_SNAT_NO_ADDRESS,   /* egress interface has no address of this family */
-	DROP_NO_ROUTE,          /* FIB: unreachable, blackhole or prohibited */
-	DROP_TTL_EXCEEDED,      /* would have to be forwarded with TTL 0 */
-	DROP_TOO_BIG,           /* larger than the next link, DF set; the sender was told */
-	DROP_FLOWS_FULL,        /* the flow table refused an entry */
-	DROP_STALE_SET,         /* a slot named a backend that is gone; must stay 0 */
-	DROP_HELPER_FAILED,     /* a kernel helper failed on a well-formed packet */
+	DROP_NO_BACKEND,       /* Service without a usable backend; the client was told */
+	DROP_NO_LOCAL_BACKEND, /* backends only elsewhere, policy Local: silence */
+	DROP_SNAT_EXHAUSTED,   /* no free source port towards this backend */
+	DROP_SNAT_NO_ADDRESS,  /* egress interface has no address of this family */
+	DROP_NO_ROUTE,         /* FIB: unreachable, blackhole or prohibited */
+	DROP_TTL_EXCEEDED,     /* would have to be forwarded with TTL 0 */
+	DROP_TOO_BIG,          /* larger than the next link, DF set; the sender was told */
+	DROP_FLOWS_FULL,       /* the flow table refused an entry */
+	DROP_STALE_SET,        /* a slot named a backend that is gone; must stay 0 */
+	DROP_HELPER_FAILED,    /* a kernel helper failed on a well-formed packet */
 	DROP_REASONS,
 };
 

@@ -109,7 +109,8 @@ static __always_inline int answer_reset(ctx_t *ctx, bool v6, const struct pkt *p
 		out.seq = in.ack_seq;
 	} else {
 		out.ack = 1;
-		out.ack_seq = bpf_htonl(bpf_ntohl(in.seq) + old_len - in.doff * 4 + in.syn + in.fin);
+		out.ack_seq =
+			bpf_htonl(bpf_ntohl(in.seq) + old_len - in.doff * 4 + in.syn + in.fin);
 	}
 	sum = answer_pseudo_sum(v6, p, IPPROTO_TCP, sizeof(out));
 	sum = bpf_csum_diff(0, 0, (__be32 *)&out, sizeof(out), sum);
@@ -178,6 +179,7 @@ static __always_inline int answer_refuse(ctx_t *ctx, bool v6, struct pkt *p)
 	if (p->tuple.proto == IPPROTO_TCP)
 		return answer_reset(ctx, v6, p);
 	if (v6)
-		return answer_icmp(ctx, true, p, ICMPV6_DEST_UNREACH_TYPE, ICMPV6_PORT_UNREACH_CODE, 0);
+		return answer_icmp(ctx, true, p, ICMPV6_DEST_UNREACH_TYPE, ICMPV6_PORT_UNREACH_CODE,
+				   0);
 	return answer_icmp(ctx, false, p, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH_CODE, 0);
 }

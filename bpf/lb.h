@@ -94,8 +94,9 @@ static __always_inline enum route_kind lb_hop(ctx_t *ctx, bool v6, struct flow *
 
 static __always_inline bool lb_too_big(const ctx_t *ctx, const struct pkt *p, __u16 mtu)
 {
-	__u32 headers = p->l4 - p->l3 +
-			(p->tuple.proto == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr));
+	__u32 headers =
+		p->l4 - p->l3 +
+		(p->tuple.proto == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr));
 
 	return mtu && ctx_segment_len(ctx, headers, p->len) > mtu;
 }
@@ -249,7 +250,8 @@ static __always_inline enum drop_reason lb_route(ctx_t *ctx, bool v6, __u8 backe
 	return DROP_NONE;
 }
 
-static __always_inline enum drop_reason lb_make_flow(ctx_t *ctx, bool v6, const struct tuple *client,
+static __always_inline enum drop_reason lb_make_flow(ctx_t *ctx, bool v6,
+						     const struct tuple *client,
 						     const struct choice *choice,
 						     struct lb_scratch *s, __u32 hash)
 {
@@ -282,7 +284,8 @@ static __always_inline enum drop_reason lb_make_flow(ctx_t *ctx, bool v6, const 
 
 /* The first packet of a flow, or the first after its row was evicted: the
  * Maglev table leads it to the same backend as long as the set is the same. */
-static __always_inline int lb_new_flow(ctx_t *ctx, bool v6, struct pkt *p, const struct frontend *fe)
+static __always_inline int lb_new_flow(ctx_t *ctx, bool v6, struct pkt *p,
+				       const struct frontend *fe)
 {
 	__u32 hash = lb_hash(v6, &p->tuple), zero = 0;
 	enum drop_reason reason;

@@ -60,7 +60,8 @@ static __always_inline bool nat_translate(ctx_t *ctx, bool v6, const struct pkt 
 					  const struct tuple *after)
 {
 	bool udp = p->tuple.proto == IPPROTO_UDP;
-	__u32 check = p->l4 + (udp ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check));
+	__u32 check =
+		p->l4 + (udp ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check));
 	__u64 flags = udp ? CSUM_UDP : 0; /* a zero checksum in UDP over IPv4 stays zero */
 	__wsum diff = nat_addr_diff(v6, &p->tuple, after);
 

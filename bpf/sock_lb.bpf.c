@@ -69,8 +69,8 @@ static __always_inline bool in_host_netns(struct bpf_sock_addr *ctx)
 	return bpf_get_netns_cookie(ctx) == bpf_get_netns_cookie(0);
 }
 
-static __always_inline struct frontend *sock_lookup(struct bpf_sock_addr *ctx,
-						    const __be32 addr[4], __be16 port, __u8 proto)
+static __always_inline struct frontend *sock_lookup(struct bpf_sock_addr *ctx, const __be32 addr[4],
+						    __be16 port, __u8 proto)
 {
 	struct frontend *fe;
 
@@ -103,10 +103,9 @@ static __always_inline void sock_remember(__u64 cookie, bool connected, const __
 
 	if (connected) {
 		struct socket_key key = { .cookie = cookie };
-		struct socket row = { .port = port,
-				      .proto = proto,
-				      .service = fe->service,
-				      .backend = choice->id };
+		struct socket row = {
+			.port = port, .proto = proto, .service = fe->service, .backend = choice->id
+		};
 
 		__builtin_memcpy(row.addr, addr, sizeof(row.addr));
 		bpf_map_update_elem(&sockets, &key, &row, BPF_ANY);

@@ -63,19 +63,36 @@ async function start(options: AgentOptions, log: Logger, stack: AsyncDisposableS
       snatPortCount: SNAT_PORTS.last - SNAT_PORTS.first + 1,
     },
   });
-  stack.defer(() => { datapath.close(); });
+  stack.defer(() => {
+    datapath.close();
+  });
   log.info({ pins: datapath.pins.paths.directory, ...features }, 'datapath loaded');
   reserveSnatPorts(log);
 
   const host = new Host({ ...options, datapath, tcx: features.tcx, log });
-  stack.defer(() => { host.stop(); });
+  stack.defer(() => {
+    host.stop();
+  });
   host.start();
-  const optOuts = new OptOuts(options.optOutNetns, (cookies) => { datapath.host.setOptedOut(cookies); }, log);
-  stack.defer(() => { optOuts.stop(); });
+  const optOuts = new OptOuts(
+    options.optOutNetns,
+    (cookies) => {
+      datapath.host.setOptedOut(cookies);
+    },
+    log,
+  );
+  stack.defer(() => {
+    optOuts.stop();
+  });
   optOuts.start();
 
   const store = new Store();
-  const reconciler = new Reconciler({ maps: datapath.lb, store, nodeName: options.nodeName, tableCap: options.tableCap });
+  const reconciler = new Reconciler({
+    maps: datapath.lb,
+    store,
+    nodeName: options.nodeName,
+    tableCap: options.tableCap,
+  });
   logReconciler(reconciler, log);
   stack.defer(() => reconciler.stop());
   const source = new ManifestSource({
@@ -87,7 +104,9 @@ async function start(options: AgentOptions, log: Logger, stack: AsyncDisposableS
   });
   stack.defer(() => source.stop());
   const sweeping = new AbortController();
-  stack.defer(() => { sweeping.abort(); });
+  stack.defer(() => {
+    sweeping.abort();
+  });
 
   const ready = new Promise<void>((resolve, reject) => {
     reconciler.once('ready', () => {
@@ -121,7 +140,8 @@ async function start(options: AgentOptions, log: Logger, stack: AsyncDisposableS
 
 function servicePrefix(text: string): Prefix {
   const prefix = parsePrefix(text);
-  if (prefix === undefined) throw new Error(`--service-cidr ${text} is not a prefix; write 10.96.0.0/12 or fd00:10:96::/112`);
+  if (prefix === undefined)
+    throw new Error(`--service-cidr ${text} is not a prefix; write 10.96.0.0/12 or fd00:10:96::/112`);
   return prefix;
 }
 
@@ -146,9 +166,15 @@ function reserveSnatPorts(log: Logger): void {
 }
 
 function logReconciler(reconciler: Reconciler, log: Logger): void {
-  reconciler.on('applied', (round) => { log.info(round, 'applied'); });
-  reconciler.on('problem', (problem) => { log.error(problem, 'cannot apply the service'); });
-  reconciler.on('error', (error) => { log.error({ err: error }, 'reconciler failed'); });
+  reconciler.on('applied', (round) => {
+    log.info(round, 'applied');
+  });
+  reconciler.on('problem', (problem) => {
+    log.error(problem, 'cannot apply the service');
+  });
+  reconciler.on('error', (error) => {
+    log.error({ err: error }, 'reconciler failed');
+  });
 }
 
 async function sweepForever(sweeper: Sweeper, reconciler: Reconciler, signal: AbortSignal, log: Logger): Promise<void> {

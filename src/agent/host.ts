@@ -33,13 +33,17 @@ export class Host {
     const generation = options.datapath.host.generation + 1;
     const monitor = new LinkMonitor(addon);
     this.#links = new LinkSource(
-      options.devices.length > 0 ? { monitor, devices: options.devices.join(','), generation } : { monitor, generation },
+      options.devices.length > 0
+        ? { monitor, devices: options.devices.join(','), generation }
+        : { monitor, generation },
     );
   }
 
   /** Fills the maps that tell the programs of this host; no door is opened yet. */
   start(): void {
-    this.#links.on('change', (state) => { this.#apply(state); });
+    this.#links.on('change', (state) => {
+      this.#apply(state);
+    });
     this.#apply(this.#links.start());
   }
 
@@ -67,7 +71,10 @@ export class Host {
 
   #syncDoors(state: HostState): void {
     const { log } = this.#options;
-    const { attached, detached, failed } = this.#doors.sync(state.uplinks, state.ifaces.map(({ ifindex }) => ifindex));
+    const { attached, detached, failed } = this.#doors.sync(
+      state.uplinks,
+      state.ifaces.map(({ ifindex }) => ifindex),
+    );
     if (attached.length > 0) log.info({ devices: attached }, 'attached to uplinks');
     if (detached.length > 0) log.info({ ifindexes: detached }, 'detached from devices');
     for (const { device, error } of failed) log.error({ device, err: error }, 'cannot attach to the uplink');

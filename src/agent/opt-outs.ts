@@ -24,7 +24,11 @@ export class OptOuts {
   start(): void {
     for (const directory of new Set(this.#patterns.map((pattern) => path.dirname(pattern)))) {
       try {
-        this.#watchers.push(watch(directory, () => { this.#schedule(); }));
+        this.#watchers.push(
+          watch(directory, () => {
+            this.#schedule();
+          }),
+        );
       } catch (error) {
         this.#log.warn({ directory, err: error }, 'cannot watch the directory of opted-out network namespaces');
       }
@@ -50,7 +54,8 @@ export class OptOuts {
     for (const file of this.#patterns.flatMap((pattern) => globSync(pattern))) {
       try {
         const cookie = netnsCookie(file);
-        if (cookie === undefined) throw new Error('this kernel does not tell cookies of network namespaces (Linux 5.14)');
+        if (cookie === undefined)
+          throw new Error('this kernel does not tell cookies of network namespaces (Linux 5.14)');
         cookies.push(cookie);
       } catch (error) {
         // `ip netns add` makes the file first and mounts the namespace on it then: the next event brings it.

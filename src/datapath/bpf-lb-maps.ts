@@ -64,7 +64,8 @@ export class BpfLbMaps implements LbMaps, FlowMaps {
   }
 
   writeSet(set: number, word: bigint): void {
-    if (set >= this.#sets.length) throw new RangeError(`set ${String(set)} is beyond the map's ${String(this.#sets.length)}`);
+    if (set >= this.#sets.length)
+      throw new RangeError(`set ${String(set)} is beyond the map's ${String(this.#sets.length)}`);
     Atomics.store(this.#sets, set, word);
   }
 

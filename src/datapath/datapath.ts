@@ -37,7 +37,11 @@ export class Datapath {
   readonly #programs: ReadonlyMap<string, NativeProgram>;
   readonly #cgroupPrograms: readonly { readonly name: string; readonly attachType: number }[];
 
-  private constructor(pins: PinDirectory, object: NativeObject, cgroupPrograms: { name: string; attachType: number }[]) {
+  private constructor(
+    pins: PinDirectory,
+    object: NativeObject,
+    cgroupPrograms: { name: string; attachType: number }[],
+  ) {
     this.pins = pins;
     this.maps = openMaps((name) => object.map(name));
     const pin = (index: number): string => path.join(pins.paths.maps, segmentPinName(index));
@@ -57,7 +61,10 @@ export class Datapath {
       configure(object, options);
       if (pins.whole) reusePinned(object, pins.paths);
       object.load();
-      if (!pins.whole) await pins.build((staging) => { pinMaps(object, staging); });
+      if (!pins.whole)
+        await pins.build((staging) => {
+          pinMaps(object, staging);
+        });
       const cgroupPrograms = programs
         .filter(({ type }) => type === PROGRAM_TYPE.CGROUP_SOCK_ADDR || type === PROGRAM_TYPE.CGROUP_SOCK)
         .map(({ name, expectedAttachType }) => ({ name, attachType: expectedAttachType }));
@@ -97,7 +104,12 @@ export class Datapath {
 
   /** Puts the program behind the pinned link in one step; attaches and pins a new one when there is none that fits (the
    * device or cgroup has gone, or is another). */
-  replaceLink(pinName: string, program: NativeProgram, attach: () => NativeLink, fits: (link: NativeLink) => boolean): void {
+  replaceLink(
+    pinName: string,
+    program: NativeProgram,
+    attach: () => NativeLink,
+    fits: (link: NativeLink) => boolean,
+  ): void {
     const pin = this.linkPath(pinName);
     if (existsSync(pin)) {
       const link = addon.openPinnedLink(pin);

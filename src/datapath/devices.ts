@@ -16,7 +16,10 @@ export interface Device {
 type Direction = 'ingress' | 'egress';
 
 const DIRECTIONS: readonly Direction[] = ['ingress', 'egress'];
-const ATTACH: Readonly<Record<Direction, number>> = { ingress: ATTACH_TYPE.TCX_INGRESS, egress: ATTACH_TYPE.TCX_EGRESS };
+const ATTACH: Readonly<Record<Direction, number>> = {
+  ingress: ATTACH_TYPE.TCX_INGRESS,
+  egress: ATTACH_TYPE.TCX_EGRESS,
+};
 const ARPHRD_ETHER = 1;
 const ARPHRD_LOOPBACK = 772;
 const CLSACT_HANDLE = 0x62_70_66;
@@ -96,7 +99,9 @@ export class DeviceDoors {
 
 /** Removes our filters from a device, both directions. True: there was one. */
 export function detachClsact(ifindex: number): boolean {
-  return DIRECTIONS.filter((direction) => addon.detachClsact(ifindex, direction, CLSACT_HANDLE, CLSACT_PRIORITY)).length > 0;
+  return (
+    DIRECTIONS.filter((direction) => addon.detachClsact(ifindex, direction, CLSACT_HANDLE, CLSACT_PRIORITY)).length > 0
+  );
 }
 
 /** Id of our program in a filter on the device; undefined: there is none. */

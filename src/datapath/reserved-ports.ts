@@ -13,7 +13,9 @@ export interface PortRange {
 
 /** Adds the range. The sysctl belongs to the network namespace of the caller. */
 export function reservePorts(range: PortRange): void {
-  update((ports) => { setRange(ports, range, 1); });
+  update((ports) => {
+    setRange(ports, range, 1);
+  });
 }
 
 /** Takes the range out again. False: none of it was in. */

@@ -35,7 +35,7 @@ export function maglevTable(keys: readonly string[], size: number): Uint32Array 
     skip[i] = (murmur3(key, 0x736b6970) % (size - 1)) + 1;
   }
   const table = new Uint32Array(size).fill(FREE);
-  for (let filled = 0; ; ) {
+  for (let filled = 0; ;) {
     for (let i = 0; i < count; i++) {
       let at = position[i] ?? 0;
       const step = skip[i] ?? 1;

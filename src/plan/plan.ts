@@ -8,7 +8,15 @@ import type { Address, Family } from '../net/ip.ts';
 import { UNSPECIFIED, family } from '../net/ip.ts';
 import type { NodeView } from './eligible.ts';
 import { eligibleEndpoints } from './eligible.ts';
-import type { Locality, SetScope, WantedBackend, WantedFrontend, WantedPort, WantedService, WantedSet } from './types.ts';
+import type {
+  Locality,
+  SetScope,
+  WantedBackend,
+  WantedFrontend,
+  WantedPort,
+  WantedService,
+  WantedSet,
+} from './types.ts';
 
 /** SCTP needs a checksum that the packet path does not write yet. */
 const PROTOCOLS: ReadonlySet<Protocol> = new Set<Protocol>(['TCP', 'UDP']);
@@ -61,7 +69,14 @@ function planFrontends(service: Service, port: ServicePort, of: Family): WantedF
   }));
   // A client on this node is short-circuited to the cluster list, whatever externalTrafficPolicy says.
   const add = (kind: WantedFrontend['kind'], address: Address, number: number): void => {
-    frontends.push({ address, port: number, kind, internal: 'cluster', external, affinitySeconds: service.affinitySeconds });
+    frontends.push({
+      address,
+      port: number,
+      kind,
+      internal: 'cluster',
+      external,
+      affinitySeconds: service.affinitySeconds,
+    });
   };
   for (const address of service.externalIPs) if (family(address) === of) add('ExternalIP', address, port.port);
   for (const address of service.loadBalancerIPs) if (family(address) === of) add('LoadBalancer', address, port.port);

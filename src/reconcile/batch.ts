@@ -74,10 +74,16 @@ export class Batch {
 
   run(): BatchResult {
     this.#removeFrontends();
-    for (const goal of this.#goals) this.#guard(goal.key, () => { this.#fillPorts(goal); });
+    for (const goal of this.#goals)
+      this.#guard(goal.key, () => {
+        this.#fillPorts(goal);
+      });
     this.#addFrontends();
     for (const goal of this.#goals) {
-      if (!this.#failed.has(goal.key)) this.#guard(goal.key, () => { this.#retirePorts(goal); });
+      if (!this.#failed.has(goal.key))
+        this.#guard(goal.key, () => {
+          this.#retirePorts(goal);
+        });
     }
     return {
       failed: this.#failed,
@@ -91,12 +97,15 @@ export class Batch {
   #removeFrontends(): void {
     const claimed = new Set<FrontendId>();
     for (const { ports } of this.#goals) {
-      for (const port of ports.values()) for (const frontend of port.frontends) claimed.add(frontendId(frontendRow(port, frontend, 0).key));
+      for (const port of ports.values())
+        for (const frontend of port.frontends) claimed.add(frontendId(frontendRow(port, frontend, 0).key));
     }
     const gone: { key: FrontendKey; id: FrontendId; port: PresentPort; object: ObjectKey }[] = [];
     for (const { key: object, ports, present } of this.#goals) {
       for (const [name, port] of present) {
-        const kept = new Set(ports.get(name)?.frontends.map((f) => frontendId(frontendRow(ports.get(name) as WantedPort, f, 0).key)));
+        const kept = new Set(
+          ports.get(name)?.frontends.map((f) => frontendId(frontendRow(ports.get(name) as WantedPort, f, 0).key)),
+        );
         for (const [id, { key }] of port.frontends) {
           if (kept.has(id)) continue;
           // Another port of this round takes it over by overwriting the row: no packet finds it missing.
@@ -185,7 +194,10 @@ export class Batch {
       this.#put(puts);
     } catch {
       // One Service's failure is not the others': find whose it is.
-      for (const put of puts) this.#guard(put.key, () => { this.#put([put]); });
+      for (const put of puts)
+        this.#guard(put.key, () => {
+          this.#put([put]);
+        });
     }
   }
 

@@ -59,7 +59,9 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
   #freeing: Promise<void> | undefined;
   #ready = false;
   #stopped = false;
-  readonly #wake = (): void => { this.#schedule(); };
+  readonly #wake = (): void => {
+    this.#schedule();
+  };
 
   constructor(options: ReconcilerOptions) {
     super();
@@ -105,7 +107,11 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      this.#running = this.#running.then(() => this.#sync()).catch((error: unknown) => { this.emit('error', error); });
+      this.#running = this.#running
+        .then(() => this.#sync())
+        .catch((error: unknown) => {
+          this.emit('error', error);
+        });
     });
   }
 
@@ -175,7 +181,9 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
     this.#retiredTables = [];
     this.#freeing = this.#options.maps
       .gracePeriod()
-      .then(() => { for (const table of tables) this.tables.free(table); })
+      .then(() => {
+        for (const table of tables) this.tables.free(table);
+      })
       .catch((error: unknown) => {
         this.#retiredTables.push(...tables);
         this.emit('error', error);

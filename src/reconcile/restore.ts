@@ -27,7 +27,10 @@ export function restorePresent(maps: LbMaps, backends: BackendTable, tables: Tab
   const byFirst = tables.restore(presentWords(maps, names.keys()));
   const ports = new Map<number, PresentPort>();
   for (const [service, name] of names) {
-    const sets = { cluster: readSet(maps, byFirst, setOf(service, 'cluster')), local: readSet(maps, byFirst, setOf(service, 'local')) };
+    const sets = {
+      cluster: readSet(maps, byFirst, setOf(service, 'cluster')),
+      local: readSet(maps, byFirst, setOf(service, 'local')),
+    };
     ports.set(service, { service, name, frontends: new Map(), sets });
   }
   const owners = new Map<FrontendId, number>();

@@ -92,6 +92,7 @@ export class SlotAllocator {
 }
 
 function orderOf(count: number): number {
-  if (count < 1 || count > SEGMENT_SLOTS) throw new RangeError(`a table of ${String(count)} slots does not fit a segment`);
+  if (count < 1 || count > SEGMENT_SLOTS)
+    throw new RangeError(`a table of ${String(count)} slots does not fit a segment`);
   return Math.max(BOTTOM, 32 - Math.clz32(count - 1));
 }

@@ -66,13 +66,17 @@ export class Sweeper {
     const four = await this.#sweepFamily(
       this.#maps.flows4(),
       (key) => this.#maps.getFlow4(key as Flow4Key),
-      (keys) => { this.#maps.deleteFlows4(keys as Flow4Key[]); },
+      (keys) => {
+        this.#maps.deleteFlows4(keys as Flow4Key[]);
+      },
       named,
     );
     const six = await this.#sweepFamily(
       this.#maps.flows6(),
       (key) => this.#maps.getFlow6(key as Flow6Key),
-      (keys) => { this.#maps.deleteFlows6(keys as Flow6Key[]); },
+      (keys) => {
+        this.#maps.deleteFlows6(keys as Flow6Key[]);
+      },
       named,
     );
     for (const rows of [this.#maps.sockets(), this.#maps.udpPeers()]) {
