@@ -38,9 +38,9 @@ test('NodePorts answer on an address that the node gets, and stop when it goes',
     await reaches(host, address, service.nodePort);
   }
   await node1.ip(`addr del ${added.v4}/24 dev eth0`, `addr del ${added.v6}/64 dev eth0`);
-  // back on lo of the router, so that something still answers there
+  // The router takes it over, so that something still answers there.
   const router = fabric();
-  await router.ip(`addr add ${added.v4}/32 dev lo`, `addr add ${added.v6}/128 dev lo nodad`);
+  await router.ip(`addr add ${added.v4}/32 dev br0`, `addr add ${added.v6}/128 dev br0 nodad`);
   for (const address of both(added)) {
     await isRefusedAt(outside, address, service.nodePort);
     await isRefusedAt(host, address, service.nodePort);
