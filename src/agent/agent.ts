@@ -117,7 +117,7 @@ async function start(options: AgentOptions, log: Logger, stack: AsyncDisposableS
         log.info({ cgroup, services: store.services.size }, 'ready');
         resolve();
       } catch (error) {
-        reject(error as Error);
+        reject(error instanceof Error ? error : new Error(String(error)));
       }
     });
   });
@@ -178,13 +178,14 @@ function logReconciler(reconciler: Reconciler, log: Logger): void {
 }
 
 async function sweepForever(sweeper: Sweeper, reconciler: Reconciler, signal: AbortSignal, log: Logger): Promise<void> {
-  while (!signal.aborted) {
+  const stopped = () => signal.aborted;
+  while (!stopped()) {
     try {
       await sleep(SWEEP_MS, undefined, { signal });
       const { removed, live } = await sweeper.sweep(reconciler.backends, reconciler.ids);
       if (removed > 0) log.debug({ removed, live }, 'swept flows');
     } catch (error) {
-      if (!signal.aborted) log.error({ err: error }, 'cannot sweep flows');
+      if (!stopped()) log.error({ err: error }, 'cannot sweep flows');
     }
   }
 }

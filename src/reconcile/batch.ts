@@ -95,17 +95,13 @@ export class Batch {
   }
 
   #removeFrontends(): void {
-    const claimed = new Set<FrontendId>();
-    for (const { ports } of this.#goals) {
-      for (const port of ports.values())
-        for (const frontend of port.frontends) claimed.add(frontendId(frontendRow(port, frontend, 0).key));
-    }
+    const claimed = new Set(this.#goals.flatMap(({ ports }) => [...ports.values()].flatMap(frontendIds)));
     const gone: { key: FrontendKey; id: FrontendId; port: PresentPort; object: ObjectKey }[] = [];
     for (const { key: object, ports, present } of this.#goals) {
       for (const [name, port] of present) {
-        const kept = new Set(
-          ports.get(name)?.frontends.map((f) => frontendId(frontendRow(ports.get(name) as WantedPort, f, 0).key)),
-        );
+        const wanted = ports.get(name);
+        const wanted = ports.get(name);
+        const kept = new Set(wanted === undefined ? [] : frontendIds(wanted));
         for (const [id, { key }] of port.frontends) {
           if (kept.has(id)) continue;
           // Another port of this round takes it over by overwriting the row: no packet finds it missing.
@@ -231,6 +227,10 @@ export class Batch {
 }
 
 const EMPTY: PresentSet = { table: undefined, word: 0n };
+
+function frontendIds(port: WantedPort): FrontendId[] {
+  return port.frontends.map((frontend) => frontendId(frontendRow(port, frontend, 0).key));
+}
 
 function toError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));

@@ -65,17 +65,17 @@ export class Sweeper {
     const named = { backends: new Set<number>(), services: new Set<number>() };
     const four = await this.#sweepFamily(
       this.#maps.flows4(),
-      (key) => this.#maps.getFlow4(key as Flow4Key),
+      (key) => this.#maps.getFlow4(key),
       (keys) => {
-        this.#maps.deleteFlows4(keys as Flow4Key[]);
+        this.#maps.deleteFlows4(keys);
       },
       named,
     );
     const six = await this.#sweepFamily(
       this.#maps.flows6(),
-      (key) => this.#maps.getFlow6(key as Flow6Key),
+      (key) => this.#maps.getFlow6(key),
       (keys) => {
-        this.#maps.deleteFlows6(keys as Flow6Key[]);
+        this.#maps.deleteFlows6(keys);
       },
       named,
     );
