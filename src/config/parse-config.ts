@@ -6,7 +6,7 @@ import type * as z from 'zod';
 import { isNode, LineCounter, parseAllDocuments } from 'yaml';
 import type { Document } from 'yaml';
 import type { FieldPath, Problem } from '../sources/manifests/problem.ts';
-import { fieldText, problemText } from '../sources/manifests/problem.ts';
+import { compareProblems, fieldText, problemText } from '../sources/manifests/problem.ts';
 import { ConfigurationError } from './configuration-error.ts';
 import { BPFSVC_API, BPFSVC_KIND, bpfsvcSchema } from './bpfsvc.ts';
 import type { BpfsvcConfiguration } from './bpfsvc.ts';
@@ -43,7 +43,8 @@ export function parseConfiguration(text: string, file: string): Configuration {
     else bpfsvc = reader.check(document, bpfsvcSchema, value, false);
     seen.add(which ?? name);
   }
-  if (reader.errors.length > 0) throw new ConfigurationError(reader.errors.map(problemText).join('\n'));
+  if (reader.errors.length > 0)
+    throw new ConfigurationError(reader.errors.sort(compareProblems).map(problemText).join('\n'));
   return { kubeProxy, bpfsvc, warnings: reader.warnings.map(problemText) };
 }
 

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the agent is told by flags, file and defaults.
+
+import { describe, expect, it } from 'vitest';
+import { agentOptions } from '../../../src/cli/agent-options.ts';
+import { NO_SETTINGS } from '../../../src/config/load-config.ts';
+
+const FILE = {
+  ...NO_SETTINGS,
+  nodeName: 'from-file',
+  manifests: ['/file'],
+  bpffs: '/file/bpf',
+  serviceNodePortRange: '31000-31999',
+  timeouts: { udp: 5 },
+};
+
+describe('agentOptions', () => {
+  it('has a default for everything but the sources', () => {
+    expect(agentOptions({ manifests: ['/m'] }, NO_SETTINGS, 'Host.Example')).toMatchObject({
+      nodeName: 'host.example',
+      bpffs: '/sys/fs/bpf',
+      cgroup: undefined,
+      devices: [],
+      serviceNodePortRange: [30_000, 32_767],
+      tableCap: 131_071,
+      timeouts: { tcpEstablished: 86_400, udp: 30 },
+    });
+  });
+
+  it('lets flags win over the file, and the file over defaults', () => {
+    expect(agentOptions({}, FILE, 'host')).toMatchObject({
+      nodeName: 'from-file',
+      manifests: ['/file'],
+      bpffs: '/file/bpf',
+      serviceNodePortRange: [31_000, 31_999],
+      timeouts: { tcpEstablished: 86_400, udp: 5 },
+    });
+    const flags = { nodeName: 'flag', manifests: ['/flag'], bpffs: '/flag/bpf', serviceNodePortRange: '30000+9' };
+    expect(agentOptions(flags, FILE, 'host')).toMatchObject({
+      nodeName: 'flag',
+      manifests: ['/flag'],
+      bpffs: '/flag/bpf',
+      serviceNodePortRange: [30_000, 30_009],
+    });
+  });
+
+  it('refuses to run without a source, which would remove every Service', () => {
+    expect(() => agentOptions({}, NO_SETTINGS, 'host')).toThrow('nothing to follow; name a file or directory');
+  });
+});
