@@ -100,7 +100,6 @@ export class Batch {
     for (const { key: object, ports, present } of this.#goals) {
       for (const [name, port] of present) {
         const wanted = ports.get(name);
-        const wanted = ports.get(name);
         const kept = new Set(wanted === undefined ? [] : frontendIds(wanted));
         for (const [id, { key }] of port.frontends) {
           if (kept.has(id)) continue;
