@@ -15,8 +15,7 @@ namespace {
 
 Fd OpenCgroup(Napi::Env env, const Attempt& attempt, const std::string& path) {
   Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid())
-    Fail(env, attempt, {errno, path + ": " + ErrnoText(errno), "", std::nullopt, std::nullopt});
+  if (!fd.valid()) Fail(env, attempt, errno);
   return fd;
 }
 
@@ -86,7 +85,7 @@ Napi::Value QueryCgroup(const Napi::CallbackInfo& info) {
   const Attempt attempt{"link.queryCgroup", "list programs of", path};
   const uint32_t attachType = Args(info, attempt).u32(1, "attachType");
   const Fd cgroup = OpenCgroup(env, attempt, path);
-  std::vector<uint32_t> ids(64);
+  std::vector<uint32_t> ids(8);
   for (;;) {
     uint32_t count = static_cast<uint32_t>(ids.size());
     uint32_t flags = 0;

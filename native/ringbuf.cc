@@ -6,6 +6,7 @@
 #include <linux/bpf.h>
 #include <node_api.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
@@ -135,6 +136,7 @@ uint64_t RingReader::dropped() {
 }
 
 void RingReader::run() {
+  pthread_setname_np(pthread_self(), "bpfsvc-ring");
   struct pollfd waits[] = {{ring_buffer__epoll_fd(ring_.get()), POLLIN, 0},
                            {stop_.get(), POLLIN, 0}};
   for (;;) {

@@ -80,8 +80,9 @@ export function bpfMappings(): number {
     .filter((line) => line.includes('bpf-map')).length;
 }
 
-export function threads(): number {
-  return readdirSync('/proc/self/task').length;
+/** Threads of this process by name, which the kernel cuts to 15 bytes. */
+export function threads(name: string): number {
+  return readdirSync('/proc/self/task').filter((id) => nameOfThread(id) === name).length;
 }
 
 /** A worker that runs `code`, a module's text in which `addon`, `parentPort` and `workerData` are at hand. */
@@ -92,4 +93,12 @@ export function addonWorker(code: string, workerData?: unknown): Worker {
 
 export function exitOf(worker: Worker): Promise<number> {
   return new Promise((resolve, reject) => worker.on('error', reject).on('exit', resolve));
+}
+
+function nameOfThread(id: string): string | undefined {
+  try {
+    return readFileSync(`/proc/self/task/${id}/comm`, 'utf8').trimEnd();
+  } catch {
+    return undefined; // ended since it was listed
+  }
 }
