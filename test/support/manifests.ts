@@ -51,14 +51,12 @@ export class Manifests {
   }
 }
 
-// --- internal ---
-
-function nodeObject({ name, number, address }: ClusterNode): KubernetesObject {
-  return node(name, [address.v4, address.v6], [podCidr(number).v4, podCidr(number).v6]);
-}
-
 /** Both families, with or without endpoints: a slice that is there and empty is the usual state of a Service scaled to 0. */
-function slices(name: string, ports: readonly PortSpec[], endpoints: readonly EndpointSpec[]): KubernetesObject[] {
+export function slices(
+  name: string,
+  ports: readonly PortSpec[],
+  endpoints: readonly EndpointSpec[],
+): KubernetesObject[] {
   const isV6 = ({ address }: EndpointSpec): boolean => address.includes(':');
   return [
     endpointSlice(
@@ -69,4 +67,10 @@ function slices(name: string, ports: readonly PortSpec[], endpoints: readonly En
     ),
     endpointSlice(name, 6, ports, endpoints.filter(isV6)),
   ];
+}
+
+// --- internal ---
+
+function nodeObject({ name, number, address }: ClusterNode): KubernetesObject {
+  return node(name, [address.v4, address.v6], [podCidr(number).v4, podCidr(number).v6]);
 }

@@ -8,8 +8,8 @@ import { Agent } from './agent.ts';
 import type { AgentOptions } from './agent.ts';
 import type { Cluster, Pod } from './cluster.ts';
 import { createCluster } from './cluster.ts';
-import { Manifests } from './manifests.ts';
-import type { EndpointSpec, PortSpec, ServiceSpec } from './objects.ts';
+import { Manifests, slices } from './manifests.ts';
+import type { EndpointSpec, KubernetesObject, PortSpec, ServiceSpec } from './objects.ts';
 import type { Place } from './place.ts';
 import type { ClusterOptions } from './topology.ts';
 import { Workload } from './workload.ts';
@@ -101,6 +101,14 @@ export class Testbed implements AsyncDisposable {
   /** Changes the backends of a Service that `expose` made. */
   async scale(handle: ServiceHandle, pods: readonly Pod[]): Promise<void> {
     await this.applied(() => this.manifests.writeService(handle.name, serviceSpec(handle), this.endpoints(pods)));
+  }
+
+  /** More slices of a Service that `expose` made, to stand in a file of their own. */
+  slicesOf(handle: ServiceHandle, pods: readonly Pod[]): KubernetesObject[] {
+    return slices(handle.name, serviceSpec(handle).ports, this.endpoints(pods)).map((slice) => ({
+      ...slice,
+      metadata: { ...slice.metadata, name: `more-${slice.metadata.name}` },
+    }));
   }
 
   /** Makes a change and waits until every running agent has applied something since. */
