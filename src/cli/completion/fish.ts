@@ -24,16 +24,13 @@ ${models.flatMap((model) => commandLines(program, model)).join('\n')}
 // --- internal ---
 
 function commandLines(program: string, { path, options, commands, argument }: CommandModel): string[] {
-  const condition = `-n '__${program}_at ${path.split(' ').slice(1).join(' ')}'`.replace(" '", "'");
-  const start = `complete -c ${program} ${condition}`;
-  const names = commands.map(({ name }) => name).join(' ');
+  const here = [`__${program}_at`, ...path.split(' ').slice(1)].join(' ');
+  const nextWord = `${here}; and not __fish_seen_subcommand_from ${commands.map(({ name }) => name).join(' ')}`;
+  const line = (condition: string, rest: string): string => `complete -c ${program} -n ${quote(condition)} ${rest}`;
   return [
-    ...commands.map(
-      ({ name, description }) =>
-        `${start.replace(/'$/, `; and not __fish_seen_subcommand_from ${names}'`)} -a ${name} -d ${quote(description)}`,
-    ),
-    ...options.map((option) => `${start} ${optionFlags(option)} -d ${quote(option.description)}`),
-    ...(argument.kind === 'words' ? [`${start} -a ${quote(argument.words.join(' '))}`] : []),
+    ...commands.map(({ name, description }) => line(nextWord, `-a ${name} -d ${quote(description)}`)),
+    ...options.map((option) => line(here, `${optionFlags(option)} -d ${quote(option.description)}`)),
+    ...(argument.kind === 'words' ? [line(here, `-a ${quote(argument.words.join(' '))}`)] : []),
   ];
 }
 

@@ -8,7 +8,8 @@ export function zshScript(models: readonly CommandModel[]): string {
   return `#compdef ${program}
 # zsh completion for ${program}; load it: source <(${program} completion zsh)
 ${models.map(commandFunction).join('\n')}
-compdef ${functionName(program)} ${program}
+# Called by the completion system itself when the file lies in $fpath; sourced, it only tells of itself.
+if [[ $funcstack[1] == ${functionName(program)} ]]; then ${functionName(program)} "$@"; else compdef ${functionName(program)} ${program}; fi
 `;
 }
 

@@ -64,6 +64,7 @@ describe('the bash script', () => {
   it('offers the values of an option', () => {
     expect(offered('bpfsvc', 'maps', 'dump', 'flows4', '-o', '')).toEqual(['table', 'json', 'yaml']);
     expect(offered('bpfsvc', 'run', '--log-level', 'd')).toEqual(['debug']);
+    expect(offered('bpfsvc', 'run', '--nod')).toEqual(['--node-name']);
     expect(offered('bpfsvc', 'compile', '--out', '/us')).toEqual(['/usr']);
   });
 });
