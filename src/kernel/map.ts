@@ -3,45 +3,60 @@
 
 import type { Codec } from '../abi/codec.ts';
 import { addon } from './addon.ts';
+import { MAP_TYPE } from './constants.ts';
 import { KernelError } from './errors.ts';
-import type { NativeMap } from './native-types.ts';
+import type { MapBatch, MapInfo, NativeMap } from './native-types.ts';
 
 const BATCH = 1024;
-const PER_CPU_TYPES: ReadonlySet<number> = new Set([5, 6, 10]);
+const PER_CPU_TYPES: ReadonlySet<number> = new Set([
+  MAP_TYPE.PERCPU_HASH,
+  MAP_TYPE.PERCPU_ARRAY,
+  MAP_TYPE.LRU_PERCPU_HASH,
+]);
 
 export class TypedMap<K, V> {
   readonly native: NativeMap;
   readonly #key: Codec<K>;
   readonly #value: Codec<V>;
+  readonly #perCpu: boolean;
+  /** For the call under way; native code copies what it is given. */
   readonly #keyBytes: Uint8Array;
   readonly #keyView: DataView;
+  readonly #valueBytes: Uint8Array;
+  readonly #valueView: DataView;
 
-  /** Owns the map: close() closes it. */
+  /** Owns the map: close() closes it. Throws where the codecs are not the map's. */
   constructor(native: NativeMap, key: Codec<K>, value: Codec<V>) {
+    const info = native.info();
+    checkSizes(info, key.size, value.size);
     this.native = native;
     this.#key = key;
     this.#value = value;
+    this.#perCpu = PER_CPU_TYPES.has(info.type);
     this.#keyBytes = new Uint8Array(key.size);
-    this.#keyView = new DataView(this.#keyBytes.buffer);
+    this.#keyView = viewOf(this.#keyBytes);
+    this.#valueBytes = new Uint8Array(value.size);
+    this.#valueView = viewOf(this.#valueBytes);
   }
 
   get(key: K): V | undefined {
+    this.#refusePerCpu();
     const bytes = this.native.lookup(this.#encodeKey(key));
-    return bytes === undefined ? undefined : this.#decode(this.#value, bytes, 0);
+    return bytes === undefined ? undefined : this.#value.decode(viewOf(bytes), 0);
   }
 
   /** One value a possible CPU. */
   getPerCpu(key: K): V[] {
     const bytes = this.native.lookup(this.#encodeKey(key));
     if (bytes === undefined) return [];
+    const view = viewOf(bytes);
     const stride = Math.ceil(this.#value.size / 8) * 8;
-    return Array.from({ length: addon.possibleCpus() }, (_, cpu) => this.#decode(this.#value, bytes, cpu * stride));
+    return Array.from({ length: addon.possibleCpus() }, (_, cpu) => this.#value.decode(view, cpu * stride));
   }
 
   set(key: K, value: V, flags = 0): void {
-    const bytes = new Uint8Array(this.#value.size);
-    this.#value.encode(value, new DataView(bytes.buffer), 0);
-    this.native.update(this.#encodeKey(key), bytes, flags);
+    this.#value.encode(value, this.#valueView, 0);
+    this.native.update(this.#encodeKey(key), this.#valueBytes, flags);
   }
 
   /** False: it was not there. */
@@ -49,58 +64,64 @@ export class TypedMap<K, V> {
     return this.native.delete(this.#encodeKey(key));
   }
 
-  /** A row that changes while this walks may show before or after, or twice (kernel's own guarantee); not for per-CPU maps. */
+  /** A row that changes meanwhile shows before, after, or twice: the kernel walks bucket by bucket. */
   *entries(): Generator<readonly [K, V]> {
-    if (PER_CPU_TYPES.has(this.native.info().type)) throw new TypeError('use getPerCpu for a per-CPU map');
-    let cursor: Uint8Array | undefined;
-    do {
-      let batch;
-      try {
-        batch = this.native.lookupBatch(cursor, BATCH);
-      } catch (error) {
-        if (cursor !== undefined || !(error instanceof KernelError) || error.errno !== ENOTSUPP) throw error;
-        yield* this.#walk();
-        return;
-      }
+    this.#refusePerCpu();
+    let batch = this.#firstBatch();
+    if (batch === undefined) {
+      yield* this.#walk();
+      return;
+    }
+    for (;;) {
+      const [keys, values] = [viewOf(batch.keys), viewOf(batch.values)];
       for (let i = 0; i < batch.count; i++) {
-        yield [
-          this.#decode(this.#key, batch.keys, i * this.#key.size),
-          this.#decode(this.#value, batch.values, i * this.#value.size),
-        ];
+        yield [this.#key.decode(keys, i * this.#key.size), this.#value.decode(values, i * this.#value.size)];
       }
-      cursor = batch.cursor;
-    } while (cursor !== undefined);
+      if (batch.cursor === undefined) return;
+      batch = this.native.lookupBatch(batch.cursor, BATCH);
+    }
   }
 
+  /** In order; a KernelError's `applied` counts within the batch that failed, those before it are in force. */
   setMany(rows: readonly (readonly [K, V])[]): void {
     for (let from = 0; from < rows.length; from += BATCH) {
       const some = rows.slice(from, from + BATCH);
-      const keys = new Uint8Array(some.length * this.#key.size);
+      const keys = this.#encodeKeys(some.map(([key]) => key));
       const values = new Uint8Array(some.length * this.#value.size);
-      const keyView = new DataView(keys.buffer);
-      const valueView = new DataView(values.buffer);
-      some.forEach(([key, value], i) => {
-        this.#key.encode(key, keyView, i * this.#key.size);
-        this.#value.encode(value, valueView, i * this.#value.size);
-      });
+      const view = viewOf(values);
+      for (const [i, [, value]] of some.entries()) this.#value.encode(value, view, i * this.#value.size);
       this.native.updateBatch(keys, values, some.length);
     }
   }
 
-  /** Absent keys are no error. */
-  deleteMany(keys: readonly K[]): void {
-    for (const key of keys) this.delete(key);
+  /** How many were there; absent keys are no error. */
+  deleteMany(keys: readonly K[]): number {
+    let deleted = 0;
+    for (let from = 0; from < keys.length; from += BATCH) {
+      const some = keys.slice(from, from + BATCH);
+      deleted += this.native.deleteBatch(this.#encodeKeys(some), some.length);
+    }
+    return deleted;
   }
 
   close(): void {
     this.native.close();
   }
 
+  /** Undefined: this type of map has no batches. */
+  #firstBatch(): MapBatch | undefined {
+    try {
+      return this.native.lookupBatch(undefined, BATCH);
+    } catch (error) {
+      if (error instanceof KernelError && error.code === 'ENOTSUPP') return undefined;
+      throw error;
+    }
+  }
+
   *#walk(): Generator<readonly [K, V]> {
-    let key: Uint8Array | undefined;
-    while ((key = this.native.nextKey(key)) !== undefined) {
+    for (let key = this.native.nextKey(undefined); key !== undefined; key = this.native.nextKey(key)) {
       const value = this.native.lookup(key);
-      if (value !== undefined) yield [this.#decode(this.#key, key, 0), this.#decode(this.#value, value, 0)];
+      if (value !== undefined) yield [this.#key.decode(viewOf(key), 0), this.#value.decode(viewOf(value), 0)];
     }
   }
 
@@ -109,10 +130,26 @@ export class TypedMap<K, V> {
     return this.#keyBytes;
   }
 
-  #decode<T>(codec: Codec<T>, bytes: Uint8Array, offset: number): T {
-    return codec.decode(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset);
+  #encodeKeys(keys: readonly K[]): Uint8Array {
+    const bytes = new Uint8Array(keys.length * this.#key.size);
+    const view = viewOf(bytes);
+    for (const [i, key] of keys.entries()) this.#key.encode(key, view, i * this.#key.size);
+    return bytes;
+  }
+
+  #refusePerCpu(): void {
+    if (this.#perCpu) throw new TypeError('a per-CPU map has a value for each CPU: use getPerCpu');
   }
 }
 
-/** The kernel's own number for an operation that a map type lacks. */
-const ENOTSUPP = 524;
+/** Native code checks buffers of its own calls; a value that is read with too small a codec would pass unseen. */
+function checkSizes({ name, keySize, valueSize }: MapInfo, key: number, value: number): void {
+  if (keySize === key && valueSize === value) return;
+  throw new RangeError(
+    `map ${name} has keys of ${keySize} and values of ${valueSize} bytes, its codecs have ${key} and ${value}`,
+  );
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
