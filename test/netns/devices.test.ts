@@ -14,7 +14,7 @@ let service: ServiceHandle;
 let outside: Workload;
 
 beforeAll(async () => {
-  bed = await Testbed.create({ agentArguments: ['--devices', 'eth*'] });
+  bed = await Testbed.create({ agentArguments: () => ['--devices', 'eth*'] });
   service = await bed.expose(bed.cluster.pods);
   outside = await bed.at(bed.cluster.client);
   return () => bed[Symbol.asyncDispose]();

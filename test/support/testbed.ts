@@ -16,7 +16,7 @@ import { Workload } from './workload.ts';
 
 export interface TestbedOptions extends ClusterOptions {
   readonly program?: AgentOptions['program'];
-  readonly agentArguments?: readonly string[];
+  readonly agentArguments?: (cluster: Cluster) => readonly string[];
 }
 
 /** What every pod's server listens on, TCP and UDP. */
@@ -52,7 +52,7 @@ export class Testbed implements AsyncDisposable {
       const agentOptions: AgentOptions = {
         manifests,
         ...(options.program === undefined ? {} : { program: options.program }),
-        ...(options.agentArguments === undefined ? {} : { arguments: options.agentArguments }),
+        ...(options.agentArguments === undefined ? {} : { arguments: options.agentArguments(cluster) }),
       };
       const servers = Promise.all(cluster.pods.map((pod) => startServer(cluster, pod, pod.name)));
       const agents = await Promise.all(
