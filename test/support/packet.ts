@@ -13,6 +13,9 @@ export interface L4 {
   readonly seq?: number;
   readonly ack?: number;
   readonly payload?: Uint8Array;
+  /** TCP: 4-byte words of options (NOPs). */
+  readonly options?: number;
+  readonly window?: number;
   /** UDP over IPv4: no checksum. */
   readonly noChecksum?: boolean;
 }
@@ -26,16 +29,26 @@ export interface Icmp {
   readonly payload: Uint8Array;
 }
 
+/** Anything else: no checksum is made. */
+export interface Raw {
+  readonly proto: 'raw';
+  readonly number: number;
+  readonly payload: Uint8Array;
+}
+
 export interface PacketSpec {
   readonly src: string;
   readonly dst: string;
+  readonly macs?: { readonly dst: string; readonly src: string };
+  /** IPv4's identification. */
+  readonly id?: number;
   readonly ttl?: number;
   /** 4-byte words of IPv4 options (NOPs). */
   readonly options?: number;
   readonly df?: boolean;
   /** Fragment offset in 8-byte units, and more-fragments. */
   readonly fragment?: { readonly offset: number; readonly more: boolean };
-  readonly l4: L4 | Icmp;
+  readonly l4: L4 | Icmp | Raw;
 }
 
 const FLAG_BITS: Readonly<Record<string, number>> = { F: 1, S: 2, R: 4, P: 8, A: 16, U: 32 };
@@ -46,18 +59,22 @@ export const MAC = { dst: '02:00:00:00:00:01', src: '02:00:00:00:00:02' } as con
 /** Ethernet and the rest. */
 export function packet(spec: PacketSpec): Uint8Array {
   const ip = ipPacket(spec);
+  return ethernet(isIPv6(spec.dst) ? 0x86dd : 0x0800, ip, spec.macs);
+}
+
+export function ethernet(type: number, body: Uint8Array, macs: { dst: string; src: string } = MAC): Uint8Array {
   const header = Buffer.alloc(14);
-  header.set(Buffer.from(MAC.dst.replaceAll(':', ''), 'hex'), 0);
-  header.set(Buffer.from(MAC.src.replaceAll(':', ''), 'hex'), 6);
-  header.writeUInt16BE(isIPv6(spec.dst) ? 0x86dd : 0x0800, 12);
-  return Buffer.concat([header, ip]);
+  header.set(Buffer.from(macs.dst.replaceAll(':', ''), 'hex'), 0);
+  header.set(Buffer.from(macs.src.replaceAll(':', ''), 'hex'), 6);
+  header.writeUInt16BE(type, 12);
+  return Buffer.concat([header, body]);
 }
 
 /** From the IP header on: what an ICMP error quotes. */
 export function ipPacket(spec: PacketSpec): Uint8Array {
   const v6 = isIPv6(spec.dst);
   const body = l4Bytes(spec, v6);
-  const proto = spec.l4.proto === 'icmp' && v6 ? PROTO.icmp6 : PROTO[spec.l4.proto];
+  const proto = protocolNumber(spec.l4, v6);
   if (v6) {
     const header = Buffer.alloc(40);
     header.writeUInt32BE(0x60000000, 0);
@@ -72,7 +89,7 @@ export function ipPacket(spec: PacketSpec): Uint8Array {
   header.writeUInt8(0x40 | (header.length / 4), 0);
   header.writeUInt8(0, 1);
   header.writeUInt16BE(header.length + body.length, 2);
-  header.writeUInt16BE(0x1234, 4);
+  header.writeUInt16BE(spec.id ?? 0x1234, 4);
   const fragment = (spec.fragment?.offset ?? 0) | (spec.fragment?.more === true ? 0x2000 : 0);
   header.writeUInt16BE(fragment | (spec.df === false || spec.fragment !== undefined ? 0 : 0x4000), 6);
   header.writeUInt8(spec.ttl ?? 64, 8);
@@ -98,6 +115,8 @@ export interface Parsed {
   readonly icmp: { readonly type: number; readonly code: number; readonly rest: number } | undefined;
   /** After the transport or ICMP header. */
   readonly payload: Uint8Array;
+  /** False: UDP that goes without a checksum. */
+  readonly summed: boolean;
   /** Names of checksums that are wrong. */
   readonly bad: readonly string[];
 }
@@ -125,7 +144,7 @@ export function parseIp(bytes: Uint8Array): Omit<Parsed, 'macs'> {
   const pseudo = proto === PROTO.icmp ? Buffer.alloc(0) : pseudoHeader(src, dst, proto, body.length);
   const noSum = proto === PROTO.udp && !v6 && body.readUInt16BE(6) === 0;
   if (whole && !noSum && checksum(Buffer.concat([pseudo, body])) !== 0) bad.push('transport');
-  const common = { src: addressText(src), dst: addressText(dst), ttl: data.readUInt8(v6 ? 7 : 8), bad };
+  const common = { src: addressText(src), dst: addressText(dst), ttl: data.readUInt8(v6 ? 7 : 8), summed: !noSum, bad };
   const none = { sport: 0, dport: 0, flags: '', seq: 0, ack: 0, icmp: undefined };
   if (proto === PROTO.icmp || proto === PROTO.icmp6) {
     const icmp = { type: body.readUInt8(0), code: body.readUInt8(1), rest: body.readUInt32BE(4) };
@@ -151,10 +170,16 @@ export function parseIp(bytes: Uint8Array): Omit<Parsed, 'macs'> {
 
 // --- internal ---
 
+function protocolNumber(l4: PacketSpec['l4'], v6: boolean): number {
+  if (l4.proto === 'raw') return l4.number;
+  return l4.proto === 'icmp' && v6 ? PROTO.icmp6 : PROTO[l4.proto];
+}
+
 function l4Bytes(spec: PacketSpec, v6: boolean): Buffer {
   const { l4 } = spec;
   const src = addressBytes(spec.src);
   const dst = addressBytes(spec.dst);
+  if (l4.proto === 'raw') return Buffer.from(l4.payload);
   if (l4.proto === 'icmp') {
     const bytes = Buffer.concat([Buffer.alloc(8), l4.payload]);
     bytes.writeUInt8(l4.type, 0);
@@ -165,18 +190,19 @@ function l4Bytes(spec: PacketSpec, v6: boolean): Buffer {
     return bytes;
   }
   const payload = l4.payload ?? new Uint8Array();
-  const bytes = Buffer.concat([Buffer.alloc(l4.proto === 'tcp' ? 20 : 8), payload]);
+  const optionBytes = 4 * (l4.options ?? 0);
+  const bytes = Buffer.concat([Buffer.alloc(l4.proto === 'tcp' ? 20 : 8), Buffer.alloc(optionBytes, 1), payload]);
   bytes.writeUInt16BE(l4.sport, 0);
   bytes.writeUInt16BE(l4.dport, 2);
   if (l4.proto === 'tcp') {
     bytes.writeUInt32BE(l4.seq ?? 1000, 4);
     bytes.writeUInt32BE(l4.ack ?? 0, 8);
-    bytes.writeUInt8(0x50, 12);
+    bytes.writeUInt8(0x50 + (optionBytes << 2), 12);
     bytes.writeUInt8(
-      [...(l4.flags ?? 'S')].reduce((bits, letter) => bits | (FLAG_BITS[letter] ?? 0), 0),
+      Array.from(l4.flags ?? 'S').reduce((bits, letter) => bits | (FLAG_BITS[letter] ?? 0), 0),
       13,
     );
-    bytes.writeUInt16BE(64240, 14);
+    bytes.writeUInt16BE(l4.window ?? 64240, 14);
   } else {
     bytes.writeUInt16BE(bytes.length, 4);
   }

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BackendFlags, DROP_REASON_NAMES } from '../../src/abi/enums.gen.ts';
+import { compile, findSources } from '../../src/toolchain/compile.ts';
+import { packet } from '../support/packet.ts';
+import type { Cast } from '../support/prog-addresses.ts';
+import { CASTS } from '../support/prog-addresses.ts';
+import type { BenchOptions, GivenService, Verdict } from '../support/prog-bench.ts';
+import { ProgBench } from '../support/prog-bench.ts';
+import { end, segment } from '../support/prog-packets.ts';
+
+const { Local, Remote } = BackendFlags;
+
+interface Row {
+  readonly reason: string;
+  readonly when: string;
+  readonly options?: () => Promise<BenchOptions>;
+  readonly backends: (cast: Cast) => GivenService['backends'];
+  /** Before the packet. */
+  readonly given?: (bench: ProgBench, cast: Cast) => Promise<void> | void;
+  readonly ttl?: number;
+  readonly size?: number;
+  readonly verdict?: Verdict;
+  /** Rows in the flow table afterwards. */
+  readonly flows?: number;
+}
+
+const to = (addr: string, flags: number) => [{ addr, port: 8080, flags }];
+
+const ROWS: readonly Row[] = [
+  { reason: 'no_backend', when: 'nobody serves', backends: () => 'reject', verdict: 'redirect' },
+  { reason: 'no_local_backend', when: 'backends are elsewhere only', backends: () => 'drop' },
+  {
+    reason: 'snat_exhausted',
+    when: 'each source port is taken',
+    options: () => Promise.resolve({ settings: { snatPortCount: 1 } }),
+    backends: ({ remote }) => to(remote, Remote),
+    given: async (bench, { otherClient, frontend }) => {
+      await bench.run('tc_ingress', packet(segment('S', end(otherClient, 40_001), end(frontend, 80))));
+    },
+    flows: 2,
+  },
+  {
+    reason: 'snat_no_address',
+    when: 'the device towards the backend has no address',
+    backends: ({ behindBare }) => to(behindBare, Remote),
+  },
+  {
+    reason: 'no_route',
+    when: 'the route to the backend says unreachable',
+    backends: ({ unreachable }) => to(unreachable, Remote),
+  },
+  {
+    reason: 'ttl_exceeded',
+    when: 'the packet may pass no router more',
+    backends: ({ remote }) => to(remote, Remote),
+    ttl: 1,
+    flows: 2,
+  },
+  {
+    reason: 'too_big',
+    when: 'the packet does not fit the next link',
+    backends: ({ remote }) => to(remote, Remote),
+    size: 1450,
+    verdict: 'redirect',
+    flows: 2,
+  },
+  {
+    reason: 'flows_full',
+    when: 'the flow table takes no row',
+    options: async () => ({ object: await withoutEviction(), sizes: { flows4: 1, flows6: 1 } }),
+    backends: ({ local }) => to(local, Local),
+    flows: 1,
+  },
+  {
+    reason: 'stale_set',
+    when: 'a slot names a backend that is free',
+    backends: ({ local }) => to(local, Local),
+    given: (bench) => {
+      bench.datapath.lb.clearBackend(1);
+    },
+  },
+];
+
+/** Reasons that no packet and no map can provoke, and why they are there nevertheless. */
+const NOT_PROVOKED: Readonly<Record<string, string>> = {
+  none: 'the zero of the enum, never counted',
+  helper_failed:
+    'helpers that write to a packet fail on offsets outside it, which parsing has ruled out, and when memory runs out',
+};
+
+/** The product with a flow table that does not make room by itself: the kernel's does, so it is never full in a test. */
+async function withoutEviction(): Promise<string> {
+  cpSync(path.resolve(import.meta.dirname, '../../bpf'), path.join(scratch, 'bpf'), { recursive: true });
+  const maps = path.join(scratch, 'bpf/maps.h');
+  writeFileSync(maps, readFileSync(maps, 'utf8').replaceAll('BPF_MAP_TYPE_LRU_HASH', 'BPF_MAP_TYPE_HASH'));
+  const sources = await findSources(scratch, 'bpf');
+  const { object } = await compile({
+    output: path.join(scratch, 'out', 'bpfsvc.bpf.o'),
+    root: scratch,
+    sources,
+    includeDirs: ['bpf'],
+  });
+  return object;
+}
+
+let scratch: string;
+beforeAll(() => {
+  scratch = mkdtempSync(path.join(tmpdir(), 'bpfsvc-drops-'));
+});
+afterAll(() => {
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+describe.each(ROWS)('$reason', (row) => {
+  let bench: ProgBench;
+  beforeAll(async () => {
+    bench = await ProgBench.open(await row.options?.());
+  });
+  afterAll(() => bench[Symbol.asyncDispose]());
+
+  it.each(CASTS)(`is counted when ${row.when}, IPv$family`, async (cast) => {
+    bench.reset();
+    const frontend = end(cast.frontend, 80);
+    bench.service({ frontends: [frontend], backends: row.backends(cast) });
+    await row.given?.(bench, cast);
+    const payload = Buffer.alloc(row.size ?? 0);
+    const spec = segment('S', end(cast.client, 40_001), frontend, { l4: { payload }, ip: { ttl: row.ttl ?? 64 } });
+    const { verdict } = await bench.run('tc_ingress', packet(spec));
+    expect(verdict).toBe(row.verdict ?? 'drop');
+    expect(bench.drops()).toEqual({ [row.reason]: { packets: 1n, bytes: BigInt(packet(spec).length - 14) } });
+    expect(bench.flows()).toHaveLength(row.flows ?? 0);
+  });
+});
+
+describe('drop reasons', () => {
+  it('each have a row, or are known to be out of reach', () => {
+    const named = [...ROWS.map(({ reason }) => reason), ...Object.keys(NOT_PROVOKED)];
+    expect(named.sort()).toEqual([...DROP_REASON_NAMES].sort());
+  });
+});

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { BackendFlags, FlowFlags, Proto } from '../../src/abi/enums.gen.ts';
+import type { PacketSpec } from '../support/packet.ts';
+import { packet, parsePacket } from '../support/packet.ts';
+import { CASTS } from '../support/prog-addresses.ts';
+import { ProgBench } from '../support/prog-bench.ts';
+import { UPLINK } from '../support/prog-network.ts';
+import type { End, More, Transport } from '../support/prog-packets.ts';
+import { answered, end, expectPacket, icmpError, quote, segment, transport } from '../support/prog-packets.ts';
+
+let bench: ProgBench;
+
+beforeAll(async () => {
+  bench = await ProgBench.open();
+});
+afterAll(() => bench[Symbol.asyncDispose]());
+beforeEach(() => {
+  bench.reset();
+});
+
+describe.each(CASTS)('a backend of another node, IPv$family', (cast) => {
+  const client = end(cast.client, 40_001);
+  const frontend = end(cast.frontend, 80);
+  const remote = end(cast.remote, 8080);
+  const v6 = cast.family === 6;
+
+  function given(proto: Transport, backend: End = remote, flags: number = BackendFlags.Remote): void {
+    bench.service({
+      proto: proto === 'tcp' ? Proto.Tcp : Proto.Udp,
+      frontends: [frontend],
+      backends: [{ ...backend, flags }],
+    });
+  }
+
+  const ingress = async (spec: PacketSpec, gsoSize = 0) => bench.run('tc_ingress', packet(spec), { gsoSize });
+
+  /** Sends the first packet of a flow on its way; returns what it comes from. */
+  async function opened(proto: Transport, from: End = client): Promise<End> {
+    const { verdict, frame } = await ingress(transport(proto, from, frontend));
+    expect(verdict).toBe('redirect');
+    return end(cast.node, parsePacket(frame).sport);
+  }
+
+  const hop = { ip: { ttl: 63 } };
+
+  describe.each(['tcp', 'udp'] as const)('%s', (proto) => {
+    it('gets packets from an address and a port of this node, one router further', async () => {
+      given(proto);
+      const snat = await opened(proto);
+      expect(snat.port).toBeGreaterThanOrEqual(49_152);
+      expect(snat.port).toBeLessThanOrEqual(65_535);
+      for (const size of [0, 1, 700]) {
+        const l4 = { flags: 'PA', payload: Buffer.alloc(size, 0x5a) };
+        expectPacket(
+          await ingress(transport(proto, client, frontend, { l4 })),
+          'redirect',
+          transport(proto, snat, remote, { l4, ...hop }),
+        );
+      }
+      const row = bench.flows().find(({ from }) => from === `${client.addr} ${client.port}`);
+      expect(row).toMatchObject({
+        flags: FlowFlags.Snat | FlowFlags.Forward,
+        ifindex: UPLINK.ifindex,
+        nexthop: cast.router,
+        mtu: UPLINK.mtu,
+        packets: 4n,
+      });
+      expect(Object.values(bench.opened())).toEqual([1n]);
+      expect(bench.drops()).toEqual({});
+    });
+
+    it('is answered for by the frontend, one router further', async () => {
+      given(proto);
+      const snat = await opened(proto);
+      for (const flags of ['SA', 'A', 'FA']) {
+        expectPacket(
+          await ingress(transport(proto, remote, snat, { l4: { flags } })),
+          'redirect',
+          transport(proto, frontend, client, { l4: { flags }, ...hop }),
+        );
+      }
+    });
+
+    const oddities: { title: string; more: More; only?: Transport }[] = [
+      { title: 'IPv4 options', more: { ip: { options: 2 } } },
+      { title: 'no checksum', more: { l4: { noChecksum: true } }, only: 'udp' },
+      { title: 'no don’t-fragment bit', more: { ip: { df: false } } },
+    ];
+    const fitting = oddities.filter(({ only = proto }) => !v6 && only === proto);
+
+    it.for(fitting)('gets packets with $title', async ({ more }) => {
+      given(proto);
+      const snat = await opened(proto);
+      expectPacket(
+        await ingress(transport(proto, client, frontend, more)),
+        'redirect',
+        transport(proto, snat, remote, { ...more, ip: { ...more.ip, ttl: 63 } }),
+      );
+      expectPacket(
+        await ingress(transport(proto, remote, snat, more)),
+        'redirect',
+        transport(proto, frontend, client, { ...more, ip: { ...more.ip, ttl: 63 } }),
+      );
+    });
+
+    it('keeps its source port when the row of the client has been evicted', async () => {
+      given(proto);
+      const snat = await opened(proto);
+      const { flows4, flows6 } = bench.datapath.maps;
+      for (const map of [flows4, flows6]) {
+        for (const [key, { flow }] of [...map.entries()]) if ((flow.flags & FlowFlags.Reply) === 0) map.delete(key);
+      }
+      expect(await opened(proto)).toEqual(snat);
+    });
+
+    it('sees two clients of one port apart, and each gets its own replies', async () => {
+      given(proto);
+      const other = end(cast.otherClient, client.port);
+      const first = await opened(proto);
+      const second = await opened(proto, other);
+      expect(second.port).not.toBe(first.port);
+      expectPacket(await ingress(transport(proto, remote, first)), 'redirect', transport(proto, frontend, client, hop));
+      expectPacket(await ingress(transport(proto, remote, second)), 'redirect', transport(proto, frontend, other, hop));
+    });
+
+    it('gets a packet with a TTL of 2, and none with a TTL of 1', async () => {
+      given(proto);
+      const snat = await opened(proto);
+      expectPacket(
+        await ingress(transport(proto, client, frontend, { ip: { ttl: 2 } })),
+        'redirect',
+        transport(proto, snat, remote, { ip: { ttl: 1 } }),
+      );
+      expect((await ingress(transport(proto, client, frontend, { ip: { ttl: 1 } }))).verdict).toBe('drop');
+      expect((await ingress(transport(proto, remote, snat, { ip: { ttl: 1 } }))).verdict).toBe('drop');
+      expect(bench.drops()).toMatchObject({ ttl_exceeded: { packets: 2n } });
+    });
+
+    it('gets a packet as large as the next link; a larger one is answered with the MTU of that link', async () => {
+      given(proto);
+      const snat = await opened(proto);
+      const headers = (v6 ? 40 : 20) + (proto === 'tcp' ? 20 : 8);
+      const sized = (bytes: number): More => ({ l4: { flags: 'A', payload: Buffer.alloc(bytes - headers, 0x11) } });
+      expectPacket(
+        await ingress(transport(proto, client, frontend, sized(UPLINK.mtu))),
+        'redirect',
+        transport(proto, snat, remote, { ...sized(UPLINK.mtu), ...hop }),
+      );
+      expect(bench.drops()).toEqual({});
+      const large = transport(proto, client, frontend, sized(UPLINK.mtu + 1));
+      const quoted = quote(large, proto === 'tcp' ? 20 : 8);
+      expectPacket(
+        await ingress(large),
+        'redirect',
+        answered(icmpError('too-big', frontend.addr, client.addr, quoted, { rest: UPLINK.mtu })),
+      );
+      expect(bench.drops()).toEqual({ too_big: { packets: 1n, bytes: BigInt(UPLINK.mtu + 1) } });
+    });
+
+    it('gets a large packet that is cut into segments which fit', async () => {
+      given(proto);
+      const snat = await opened(proto);
+      const more: More = { l4: { flags: 'A', payload: Buffer.alloc(3000, 0x22) } };
+      expectPacket(
+        await ingress(transport(proto, client, frontend, more), 1000),
+        'redirect',
+        transport(proto, snat, remote, { ...more, ...hop }),
+      );
+      expectPacket(
+        await ingress(transport(proto, client, frontend, more), UPLINK.mtu),
+        'redirect',
+        answered(
+          icmpError(
+            'too-big',
+            frontend.addr,
+            client.addr,
+            quote(transport(proto, client, frontend, more), proto === 'tcp' ? 20 : 8),
+            { rest: UPLINK.mtu },
+          ),
+        ),
+      );
+    });
+  });
+
+  it('is reached by the route of the day once the generation is raised, not before', async () => {
+    given('tcp');
+    const snat = await opened('tcp');
+    await bench.namespace.ip(`route replace unreachable ${cast.remote}`);
+    try {
+      const out = segment('A', snat, remote, hop);
+      expectPacket(await ingress(segment('A', client, frontend)), 'redirect', out);
+      bench.datapath.host.generation = 2;
+      expect((await ingress(segment('A', client, frontend))).verdict).toBe('drop');
+      expect(bench.drops()).toMatchObject({ no_route: { packets: 1n } });
+    } finally {
+      await bench.namespace.ip(`route del unreachable ${cast.remote}`);
+    }
+    expectPacket(await ingress(segment('A', client, frontend)), 'redirect', segment('A', snat, remote, hop));
+  });
+
+  it('is known as such by a route through a router when the plan does not know', async () => {
+    given('tcp', remote, 0);
+    const snat = await opened('tcp');
+    expect(snat.port).toBeGreaterThanOrEqual(49_152);
+  });
+
+  it('is left to the stack, with the client as source, where no route leads out by an uplink or router', async () => {
+    given('tcp', end(cast.behindBare, 8080), 0);
+    expectPacket(
+      await ingress(segment('S', client, frontend)),
+      'pass',
+      segment('S', client, end(cast.behindBare, 8080)),
+    );
+  });
+
+  it('is left to the stack when no route is known at all: the stack tells the client', async () => {
+    given('tcp', end(cast.nowhere, 8080));
+    expectPacket(await ingress(segment('S', client, frontend)), 'pass', segment('S', client, end(cast.nowhere, 8080)));
+  });
+});
+
+describe.each(CASTS)('few source ports, IPv$family', (cast) => {
+  const frontend = end(cast.frontend, 80);
+  let few: ProgBench;
+
+  beforeAll(async () => {
+    few = await ProgBench.open({ settings: { snatPortMin: 60_000, snatPortCount: 3 } });
+  });
+  afterAll(() => few[Symbol.asyncDispose]());
+  beforeEach(() => {
+    few.reset();
+  });
+
+  it.each(['tcp', 'udp'] as const)('are tried one after the other by %s, until none is left', async (proto) => {
+    const service = few.service({
+      proto: proto === 'tcp' ? Proto.Tcp : Proto.Udp,
+      frontends: [frontend],
+      backends: [{ addr: cast.remote, port: 8080, flags: BackendFlags.Remote }],
+    });
+    const open = (port: number) => few.run('tc_ingress', packet(transport(proto, end(cast.client, port), frontend)));
+    const taken: number[] = [];
+    for (const port of [1000, 1001, 1002]) {
+      const { verdict, frame } = await open(port);
+      expect(verdict).toBe('redirect');
+      taken.push(parsePacket(frame).sport);
+    }
+    expect(taken.sort()).toEqual([60_000, 60_001, 60_002]);
+    expect((await open(1003)).verdict).toBe('drop');
+    expect(few.drops()).toMatchObject({ snat_exhausted: { packets: 1n } });
+    expect(few.flows()).toHaveLength(6);
+
+    // Another backend is another destination: every port is free towards it.
+    service.point([
+      few.backend(
+        { addr: cast.otherRemote, port: 8080, flags: BackendFlags.Remote },
+        proto === 'tcp' ? Proto.Tcp : Proto.Udp,
+      ),
+    ]);
+    expect((await open(1003)).verdict).toBe('redirect');
+  });
+});
