@@ -4,8 +4,8 @@
 
 import * as z from 'zod';
 import type { Address } from '../../net/ip.ts';
-import { family, parseAddress, parseAddressLenient } from '../../net/ip.ts';
-import { contains, parsePrefix, parsePrefixLenient, prefixText } from '../../net/prefix.ts';
+import { addressBytes, family, parseAddress, parseAddressLenient } from '../../net/ip.ts';
+import { containsBytes, parsePrefix, parsePrefixLenient, prefixText } from '../../net/prefix.ts';
 import type { Prefix } from '../../net/prefix.ts';
 import { HEADLESS } from '../kubernetes/convert.ts';
 import { isDnsLabel, isDnsSubdomain, isIanaPortName } from './names.ts';
@@ -153,7 +153,9 @@ export function issue(path: FieldPath, message: string): Issue {
 export function specialAddress(value: unknown): string | undefined {
   const parsed = typeof value === 'string' ? parseAddress(value) : undefined;
   if (parsed === undefined) return undefined;
-  const range = SPECIAL.find((each) => contains(each.prefix, parsed));
+  const bytes = addressBytes(parsed);
+  const of = family(parsed);
+  const range = SPECIAL.find(({ prefix }) => prefix.family === of && containsBytes(prefix, bytes));
   return range && `${parsed} is ${range.what} (${prefixText(range.prefix)}); use an address that other hosts can reach`;
 }
 

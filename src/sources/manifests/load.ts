@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the text of a file to its objects and problems, reusing what was found in the same pieces of text last time.
-// It stops between pieces, so that a large file does not hold up the event loop.
+// A file's pieces put together: its objects, its problems, and what makes the next reading of it cheaper.
 
-import { hash } from 'node:crypto';
 import type { ManifestObject, ObjectReader } from './objects.ts';
-import { isMapping } from './objects.ts';
+import { Compactor } from './compact.ts';
 import type { PieceResult } from './parse.ts';
-import { checkValues, parsePiece, withHead } from './parse.ts';
-import type { ListHead, Piece } from './pieces.ts';
-import { cutPieces } from './pieces.ts';
 import type { Problem } from './problem.ts';
+import type { ReadPiece } from './read-pieces.ts';
+import { readPieces } from './read-pieces.ts';
 
 export interface PlacedObject {
   readonly object: ManifestObject;
@@ -17,13 +14,15 @@ export interface PlacedObject {
   readonly line: number;
 }
 
+/** Results by the keys of their pieces, to be handed to the next reading of the same file. */
+export type KnownPieces = ReadonlyMap<string, PieceResult>;
+
 export interface LoadedFile {
   readonly objects: readonly PlacedObject[];
   readonly problems: readonly Problem[];
   /** `apiVersion kind` of objects that are none of bpfsvc's business. */
   readonly skipped: ReadonlySet<string>;
-  /** To be handed to the next load of the same file: by hash of the text of a piece. */
-  readonly pieces: ReadonlyMap<string, PieceResult>;
+  readonly pieces: KnownPieces;
 }
 
 /** Yields where it may be interrupted. */
@@ -31,103 +30,64 @@ export function* loadText(
   text: string,
   file: string,
   reader: ObjectReader,
-  known: LoadedFile['pieces'] = new Map(),
+  known: KnownPieces = new Map(),
 ): Generator<void, LoadedFile> {
-  const loading = new Loading(file, reader, known);
-  const json = parseJson(text);
-  if (json !== undefined) yield* loading.addJson(json, text);
-  else yield* loading.addYaml(text.replace(/^\uFEFF/, ''));
-  return loading;
+  const loaded = yield* loadWithin(Infinity, text, file, reader, known);
+  if (loaded === undefined) throw new Error(`${file}: an unlimited reading came to a limit`);
+  return loaded;
 }
 
-class Loading implements LoadedFile {
+/** Undefined when more than `mostNew` characters would have to be parsed. */
+export function* loadWithin(
+  mostNew: number,
+  text: string,
+  file: string,
+  reader: ObjectReader,
+  known: KnownPieces,
+): Generator<void, LoadedFile | undefined> {
+  const assembly = new Assembly(file, known);
+  const pieces = readPieces(text, reader, assembly.knownKeys, mostNew);
+  for (let step = pieces.next(); ; step = pieces.next()) {
+    if (step.done === true) return step.value ? assembly : undefined;
+    // A copy, because strings that were cut from a text keep all of it alive.
+    assembly.add(step.value.result === undefined ? step.value : structuredClone(step.value));
+    yield;
+  }
+}
+
+export class Assembly implements LoadedFile {
   readonly objects: PlacedObject[] = [];
   readonly problems: Problem[] = [];
   readonly skipped = new Set<string>();
   readonly pieces = new Map<string, PieceResult>();
 
   readonly #file: string;
-  readonly #reader: ObjectReader;
-  readonly #known: LoadedFile['pieces'];
+  readonly #known: KnownPieces;
+  readonly #compact = new Compactor();
 
-  constructor(file: string, reader: ObjectReader, known: LoadedFile['pieces']) {
+  constructor(file: string, known: KnownPieces) {
     this.#file = file;
-    this.#reader = reader;
     this.#known = known;
   }
 
-  *addYaml(text: string): Generator<void> {
-    let head: ListHead | undefined;
-    let cutBroke = false;
-    for (const piece of cutPieces(text)) {
-      const result = this.#parse(piece, piece.form === 'items' ? head : undefined);
-      if (piece.form === 'documents') head = result.head;
-      else cutBroke ||= result.broken;
-      this.#place(result, piece.line);
-      yield;
-    }
-    // Text that is only YAML as a whole, if at all: the parser of the whole has the last word.
-    if (cutBroke) {
+  /** A result with problems has to be made again, with all that it says of its surroundings. */
+  get knownKeys(): ReadonlySet<string> {
+    return new Set(Array.from(this.#known).flatMap(([key, { problems }]) => (problems.length === 0 ? [key] : [])));
+  }
+
+  add({ key, line, result: made, whole }: ReadPiece): void {
+    const result = made === undefined ? this.#known.get(key) : this.#compact.piece(made);
+    if (result === undefined) throw new Error(`${this.#file}: the piece at line ${line} was taken for a known one`);
+    this.pieces.set(key, result);
+    if (whole) {
       this.objects.length = 0;
       this.problems.length = 0;
-      this.#place(this.#parse({ text, line: 1, form: 'documents' }), 1);
     }
-  }
-
-  *addJson(value: unknown, text: string): Generator<void> {
-    const items = listItems(value);
-    let sound = true;
-    for (const item of items) {
-      const key = hash('sha256', JSON.stringify(item), 'base64');
-      const result = this.#known.get(key) ?? checkValues([item], this.#reader, '');
-      this.pieces.set(key, result);
-      this.#place(result, 1);
-      sound &&= result.problems.length === 0;
-      yield;
-    }
-    if (sound) return;
-    this.problems.length = 0;
-    this.problems.push(...this.#problemsOf(checkValues([value], this.#reader, text), 1));
-  }
-
-  #parse(piece: Piece, head?: ListHead): PieceResult {
-    const key = hash('sha256', `${head === undefined ? '' : JSON.stringify(head)}\n${piece.text}`, 'base64');
-    let result = this.#known.get(key) ?? this.pieces.get(key);
-    // A copy of the text: parts of it live on in the objects, and would keep the text of the whole file alive.
-    result ??= parsePiece({ ...piece, text: Buffer.from(piece.text).toString() }, this.#reader, head);
-    this.pieces.set(key, result);
-    return result;
-  }
-
-  #place(result: PieceResult, line: number): void {
     for (const object of result.objects) this.objects.push({ object, line: line + result.line - 1 });
     for (const skipped of result.skipped) this.skipped.add(skipped);
-    this.problems.push(...this.#problemsOf(result, line));
+    for (const problem of result.problems) {
+      const place = problem.line !== undefined && { line: problem.line + line - 1 };
+      this.problems.push({ file: this.#file, ...problem, ...place });
+    }
   }
-
-  #problemsOf(result: PieceResult, line: number): Problem[] {
-    return result.problems.map((problem) => ({
-      file: this.#file,
-      ...problem,
-      ...(problem.line !== undefined && { line: problem.line + line - 1 }),
-    }));
-  }
-}
-
-/** JSON is YAML, but its own parser is ten times as fast. What it does not take, YAML may. */
-function parseJson(text: string): unknown {
-  if (!/^\s*\{/.test(text)) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The items of a list, each with what the list says of it; or the value itself. */
-function listItems(value: unknown): readonly unknown[] {
-  if (!isMapping(value)) return [value];
-  const { kind, apiVersion, items } = value;
-  if (typeof kind !== 'string' || !kind.endsWith('List') || !Array.isArray(items)) return [value];
-  return items.map((item: unknown) => withHead(item, { kind, apiVersion }));
 }

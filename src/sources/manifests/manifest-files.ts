@@ -2,12 +2,15 @@
 // The manifest files as they were last read, each with its last good content. Decides when a file has settled, so that
 // nobody sees one that is being written, and reads those that changed. Knows no other file's objects.
 
+import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import type { LoadedFile, PlacedObject } from './load.ts';
-import { loadText } from './load.ts';
-import type { ObjectReader } from './objects.ts';
+import type { KnownPieces, LoadedFile, PlacedObject } from './load.ts';
+import { loadWithin } from './load.ts';
+import { loadAside } from './load-aside.ts';
+import { ObjectReader } from './objects.ts';
+import type { PortRange } from './port-range.ts';
 import type { Problem } from './problem.ts';
 import { compareText } from './problem.ts';
 import type { FileState, Stamp, Walked } from './walk.ts';
@@ -19,6 +22,9 @@ const SETTLED_MS = 40;
 const RENAMED_MS = 5;
 /** Two writes within a tick of the file system's clock leave the same times; a file read so early is read again. */
 const CLOCK_TICK_MS = 20;
+/** More new text than this is read on a thread of its own: to start one takes as long as to read so much. */
+const ASIDE_BYTES = 500_000;
+const OPENING_BRACE = 0x7b;
 /** How long files may be parsed before others get their turn. */
 const SLICE_MS = 10;
 
@@ -28,11 +34,11 @@ export interface ManifestFile {
   readonly objects: readonly PlacedObject[];
   readonly problems: readonly Problem[];
   readonly skipped: ReadonlySet<string>;
-  /** Whether all of it has been good once. */
-  readonly complete: boolean;
 }
 
 interface Entry extends ManifestFile {
+  /** Whether all of it has been good once. */
+  readonly complete: boolean;
   readonly stamp: Stamp;
   readonly reread: boolean;
   readonly digest: string;
@@ -46,12 +52,14 @@ interface Pending {
 }
 
 export class ManifestFiles {
+  readonly #nodePorts: PortRange;
   readonly #reader: ObjectReader;
   readonly #entries = new Map<string, Entry>();
   readonly #pending = new Map<string, Pending>();
 
-  constructor(reader: ObjectReader) {
-    this.#reader = reader;
+  constructor(nodePorts: PortRange) {
+    this.#nodePorts = nodePorts;
+    this.#reader = new ObjectReader(nodePorts);
   }
 
   /** In the order of their paths. */
@@ -113,7 +121,7 @@ export class ManifestFiles {
 
   async #read(file: string, { stamp, changed }: FileState, entry: Entry | undefined): Promise<boolean> {
     const reread = Math.abs(Date.now() - changed) < CLOCK_TICK_MS;
-    let content: Buffer;
+    let content: Uint8Array<ArrayBuffer>;
     try {
       content = await readFile(file);
     } catch (error) {
@@ -133,17 +141,20 @@ export class ManifestFiles {
     return true;
   }
 
-  async #load(file: string, content: Buffer, entry: Entry | undefined): Promise<LoadedFile> {
+  async #load(file: string, content: Uint8Array<ArrayBuffer>, entry: Entry | undefined): Promise<LoadedFile> {
     if (content.length === 0 && entry !== undefined && entry.objects.length > 0) {
       return refused(file, 'is empty; write it again, or remove the file to remove its objects');
     }
-    let text;
-    try {
-      text = new TextDecoder('utf-8', { fatal: true }).decode(content);
-    } catch {
-      return refused(file, 'is not UTF-8; save it in this encoding');
+    if (!isUtf8(content)) return refused(file, 'is not UTF-8; save it in this encoding');
+    const known: KnownPieces = entry?.pieces ?? new Map();
+    // The parser of JSON makes no pauses.
+    const here = content.length <= ASIDE_BYTES || (known.size > 0 && content[0] !== OPENING_BRACE);
+    if (here) {
+      const text = new TextDecoder().decode(content);
+      const loaded = await inSlices(loadWithin(ASIDE_BYTES, text, file, this.#reader, known));
+      if (loaded !== undefined) return loaded;
     }
-    return inSlices(loadText(text, file, this.#reader, entry?.pieces));
+    return loadAside(content, file, this.#nodePorts, known);
   }
 
   #set(file: string, entry: Entry | undefined, read: Pick<Entry, 'stamp' | 'reread' | 'digest'>, loaded: LoadedFile) {

@@ -13,7 +13,6 @@ import type { Prefix } from '../../net/prefix.ts';
 import { Delivery } from './delivery.ts';
 import { DirectoryWatch } from './directory-watch.ts';
 import { ManifestFiles } from './manifest-files.ts';
-import { ObjectReader } from './objects.ts';
 import type { PortRange } from './port-range.ts';
 import type { Problem } from './problem.ts';
 import { compareProblems, problemText } from './problem.ts';
@@ -75,7 +74,7 @@ export class ManifestSource extends EventEmitter<ManifestSourceEvents> {
     this.#paths = options.paths;
     this.#store = options.store;
     this.#log = options.log;
-    this.#files = new ManifestFiles(new ObjectReader(options.nodePortRange));
+    this.#files = new ManifestFiles(options.nodePortRange);
     this.#resolver = new Resolver(options.serviceCidrs, options.nodePortRange);
     this.#delivery = new Delivery(options.store);
   }
@@ -91,6 +90,8 @@ export class ManifestSource extends EventEmitter<ManifestSourceEvents> {
       await this.#look();
     }
     this.#apply();
+    // Also with problems: who waits for files to be right would leave every other Service without a frontend.
+    this.#store.markSynced(SOURCE);
     this.#running = this.#follow();
   }
 
@@ -138,8 +139,6 @@ export class ManifestSource extends EventEmitter<ManifestSourceEvents> {
       for (const kind of skipped) this.#logSkipped(file, kind);
     }
     this.#report([...this.#unreachable, ...files.flatMap(({ problems }) => problems), ...resolved.problems]);
-    // A file that was never good would be taken for one whose Services are to be removed.
-    if (!this.#files.unsettled && files.every(({ complete }) => complete)) this.#store.markSynced(SOURCE);
   }
 
   #report(problems: Problem[]): void {

@@ -19,8 +19,6 @@ export interface PieceResult {
   readonly skipped: readonly string[];
   /** The text is no YAML at all. */
   readonly broken: boolean;
-  /** Set when the piece is the frame of a list, or a list. */
-  readonly head: ListHead | undefined;
 }
 
 interface Found {
@@ -33,7 +31,7 @@ interface Found {
 
 const SCHEMA = CORE_SCHEMA.withTags(mergeTag);
 
-export function parsePiece(piece: Pick<Piece, 'text' | 'form'>, reader: ObjectReader, head?: ListHead): PieceResult {
+export function parsePiece(piece: Piece, reader: ObjectReader): PieceResult {
   let documents: unknown[];
   try {
     documents = loadAll(piece.text, { schema: SCHEMA });
@@ -43,7 +41,7 @@ export function parsePiece(piece: Pick<Piece, 'text' | 'form'>, reader: ObjectRe
   const collector = new Collector(reader);
   for (const [index, document] of documents.entries()) {
     dropNulls(document);
-    if (piece.form === 'items') collector.addItems(index, [], document, head ?? {});
+    if (piece.head !== undefined) collector.addItems(index, [], document, piece.head);
     else collector.addDocument(index, document);
   }
   return {
@@ -52,27 +50,24 @@ export function parsePiece(piece: Pick<Piece, 'text' | 'form'>, reader: ObjectRe
     problems: locate(piece.text, collector.found),
     skipped: [...collector.skipped],
     broken: false,
-    head: collector.head,
   };
 }
 
 /** Values that came as JSON. Where something stands in `text` is looked for only when something is wrong. */
-export function checkValues(values: readonly unknown[], reader: ObjectReader, text: string): PieceResult {
+export function checkValues(values: readonly unknown[], reader: ObjectReader, text = ''): PieceResult {
   const collector = new Collector(reader);
   for (const value of values) {
     dropNulls(value);
     collector.addDocument(0, value);
   }
   const problems = locate(text, collector.found);
-  const { objects, skipped, head } = collector;
-  return { objects, skipped: [...skipped], head, problems, line: 1, broken: false };
+  return { objects: collector.objects, skipped: [...collector.skipped], problems, line: 1, broken: false };
 }
 
 class Collector {
   readonly objects: ManifestObject[] = [];
   readonly found: Found[] = [];
   readonly skipped = new Set<string>();
-  head: ListHead | undefined;
   readonly #reader: ObjectReader;
 
   constructor(reader: ObjectReader) {
@@ -83,8 +78,8 @@ class Collector {
     // Nothing between two markers, or comments only.
     if (value === null || value === undefined) return;
     if (isMapping(value) && typeof value['kind'] === 'string' && value['kind'].endsWith('List')) {
-      this.head = { kind: value['kind'], apiVersion: value['apiVersion'] };
-      this.addItems(document, ['items'], value['items'] ?? [], this.head);
+      const head = { kind: value['kind'], apiVersion: value['apiVersion'] };
+      this.addItems(document, ['items'], value['items'] ?? [], head);
     } else {
       this.#add(document, [], value);
     }
@@ -119,7 +114,7 @@ class Collector {
 
 /** The items of a ServiceList need not say that they are Services. */
 export function withHead(item: unknown, { kind, apiVersion }: ListHead): unknown {
-  if (!isMapping(item) || typeof kind !== 'string' || kind === 'List') return item;
+  if (!isMapping(item) || kind === 'List') return item;
   return { apiVersion, kind: kind.slice(0, -'List'.length), ...item };
 }
 
@@ -132,7 +127,7 @@ function broken(error: unknown, text: string): PieceResult {
     column: (error.mark?.column ?? 0) + 1,
     message: `is not YAML: ${error.reason}; correct it here or in the lines above`,
   };
-  return { objects: [], line: 1, problems: [problem], skipped: [], broken: true, head: undefined };
+  return { objects: [], line: 1, problems: [problem], skipped: [], broken: true };
 }
 
 /** To the API server a null is a field that is not there. */

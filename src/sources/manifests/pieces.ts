@@ -4,16 +4,16 @@
 
 /** The `kind` and `apiVersion` of a list, for items that do not repeat them. */
 export interface ListHead {
-  readonly apiVersion?: unknown;
-  readonly kind?: unknown;
+  readonly apiVersion: unknown;
+  readonly kind: string;
 }
 
 export interface Piece {
   readonly text: string;
   /** Of its first character, from 1. */
   readonly line: number;
-  /** `items`: the text is a sequence, cut from the items of a list. */
-  readonly form: 'documents' | 'items';
+  /** Set when the text is a sequence, cut from the items of a list: what the list says of them. */
+  readonly head?: ListHead;
 }
 
 const MARKER = /^---(?=\s|$)/gm;
@@ -21,19 +21,20 @@ const MARKER = /^---(?=\s|$)/gm;
 const DIRECTIVE = /^%/m;
 
 export function cutPieces(text: string): Piece[] {
-  if (DIRECTIVE.test(text)) return [{ text, line: 1, form: 'documents' }];
+  if (DIRECTIVE.test(text)) return [{ text, line: 1 }];
   const starts = [0, ...Array.from(text.matchAll(MARKER), (match) => match.index).filter((index) => index > 0)];
   const pieces: Piece[] = [];
   let line = 1;
   for (const [i, start] of starts.entries()) {
     const piece = text.slice(start, starts[i + 1]);
-    pieces.push(...cutList({ text: piece, line, form: 'documents' }));
+    pieces.push(...cutList({ text: piece, line }));
     line += countLines(piece);
   }
   return pieces;
 }
 
-const LIST_KIND = /^kind: *["']?\w*List["']? *(?:#.*)?\r?$/m;
+const LIST_KIND = /^kind: *["']?(\w*List)["']? *(?:#.*)?\r?$/m;
+const API_VERSION = /^apiVersion: *["']?([\w./-]+)/m;
 const ITEMS = /^items: *(?:#.*)?\r?\n/m;
 
 /**
@@ -44,7 +45,8 @@ const ITEMS = /^items: *(?:#.*)?\r?\n/m;
 function cutList(document: Piece): Piece[] {
   const { text } = document;
   const items = ITEMS.exec(text);
-  if (items === null || !LIST_KIND.test(text)) return [document];
+  const kind = LIST_KIND.exec(text)?.[1];
+  if (items === null || kind === undefined) return [document];
   const begin = items.index + items[0].length;
   const indent = /^(?:[ \t]*(?:#.*)?\r?\n)*( *)-[ \r\n]/.exec(text.slice(begin))?.[1];
   if (indent === undefined) return [document];
@@ -55,10 +57,11 @@ function cutList(document: Piece): Piece[] {
   // The list itself keeps its lines, empty, so that what is said about its head and tail has the right place.
   const head = text.slice(0, begin) + '\n'.repeat(countLines(body)) + text.slice(end);
   const pieces: Piece[] = [{ ...document, text: head }];
+  const listHead: ListHead = { apiVersion: API_VERSION.exec(head)?.[1], kind };
   let line = document.line + countLines(text.slice(0, begin) + body.slice(0, starts[0] ?? 0));
   for (const [i, start] of starts.entries()) {
     const item = body.slice(start, starts[i + 1]);
-    pieces.push({ text: item, line, form: 'items' });
+    pieces.push({ text: item, line, head: listHead });
     line += countLines(item);
   }
   return pieces;

@@ -12,6 +12,7 @@ import {
   rmSync,
   symlinkSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,6 +25,9 @@ import type { Problem } from '../../../../src/sources/manifests/problem.ts';
 import { problemText } from '../../../../src/sources/manifests/problem.ts';
 import { waitFor } from '../../../support/wait.ts';
 import { CIDRS, node, service, slice, yaml } from './build.ts';
+
+/** For a machine that is busy with everything else. */
+const PATIENCE = { deadlineMs: 60_000 };
 
 let root: string;
 let directory: string;
@@ -102,11 +106,11 @@ async function run(...paths: string[]): Promise<Running> {
     told,
     has: async (...services) => {
       const wanted = services.toSorted().join(' ');
-      await waitFor(`the Services are ${wanted}`, () => servicesOf(store) === wanted);
+      await waitFor(`the Services are ${wanted}`, () => servicesOf(store) === wanted, PATIENCE);
     },
-    problem: (part) => waitFor(`a problem with ${part}`, () => texts().find((text) => text.includes(part))),
+    problem: (part) => waitFor(`a problem with ${part}`, () => texts().find((text) => text.includes(part)), PATIENCE),
     solved: async () => {
-      await waitFor('no problem is left', () => texts().length === 0);
+      await waitFor('no problem is left', () => texts().length === 0, PATIENCE);
     },
   };
 }
@@ -166,24 +170,16 @@ describe('at the start', () => {
     );
   });
 
-  it('an invalid file holds back the sync until it is good, but not its neighbours', async () => {
+  it('an invalid file holds back neither its good objects nor its neighbours', async () => {
     put('a.yaml', web('a'));
     put('b.yaml', web('b'), web('Wrong'));
     const { store, has, solved, problem } = await run();
     expect(servicesOf(store)).toBe('a:80 b:80');
-    expect(store.synced).toBe(false);
+    expect(store.synced).toBe(true);
     await problem('b.yaml:12:9: Service default/Wrong: metadata.name: "Wrong" is not a DNS label');
     put('b.yaml', web('b'), web('right'));
     await has('a:80', 'b:80', 'right:80');
     await solved();
-    expect(store.synced).toBe(true);
-  });
-
-  it('an invalid file that is removed holds back nothing', async () => {
-    const wrong = put('b.yaml', web('Wrong'));
-    const { store } = await run();
-    unlinkSync(wrong);
-    await waitFor('the store is synced', () => store.synced);
   });
 
   it('links are followed, and circles end', async () => {
@@ -368,7 +364,8 @@ describe('while it runs', () => {
     const { has } = await run();
     // Nobody empties the queue of inotify during this loop. Only events that differ from the one before count.
     const most = Number(readFileSync('/proc/sys/fs/inotify/max_queued_events', 'utf8'));
-    for (let i = 0; i < most; i++) writeFileSync(join(directory, `noise-${i % 2}`), String(i));
+    const noise = ['one', 'two'].map((name) => put(name));
+    for (let i = 0; i <= most; i++) utimesSync(noise[i % 2] ?? '', 1, 1);
     put('a.yaml', web('a'));
     await has('a:80');
   });

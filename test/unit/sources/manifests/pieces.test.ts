@@ -28,10 +28,10 @@ const style = fc.record({
   blockQuote: fc.constantFrom(true, 'folded', 'literal') as fc.Arbitrary<true | 'folded' | 'literal'>,
 });
 
-function whole(pieces: readonly { text: string; form: string }[]): unknown[] {
+function whole(pieces: readonly { text: string; head?: unknown }[]): unknown[] {
   const documents: unknown[] = [];
   for (const piece of pieces) {
-    if (piece.form === 'documents') {
+    if (piece.head === undefined) {
       documents.push(...loadAll(piece.text));
       continue;
     }
@@ -65,6 +65,7 @@ describe('cutPieces', () => {
   it('makes one piece of each item', () => {
     const items = Array.from({ length: 5 }, (_, i) => ({ kind: 'Service', metadata: { name: `s${i}` } }));
     const pieces = cutPieces(stringify({ apiVersion: 'v1', kind: 'List', items }));
-    expect(pieces.map(({ form }) => form)).toEqual(['documents', ...items.map(() => 'items')]);
+    const head = { apiVersion: 'v1', kind: 'List' };
+    expect(pieces.map((piece) => piece.head)).toEqual([undefined, ...items.map(() => head)]);
   });
 });

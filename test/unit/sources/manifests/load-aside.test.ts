@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// A file read on another thread means what it means here.
+
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Store } from '../../../../src/model/store.ts';
+import { loadAside } from '../../../../src/sources/manifests/load-aside.ts';
+import type { LoadedFile } from '../../../../src/sources/manifests/load.ts';
+import { loadText } from '../../../../src/sources/manifests/load.ts';
+import { ManifestSource } from '../../../../src/sources/manifests/manifest-source.ts';
+import { ObjectReader } from '../../../../src/sources/manifests/objects.ts';
+import { DEFAULT_NODE_PORTS } from '../../../../src/sources/manifests/port-range.ts';
+import { problemText } from '../../../../src/sources/manifests/problem.ts';
+import { waitFor } from '../../../support/wait.ts';
+import { CIDRS, endpoints, node, service, slice, yaml } from './build.ts';
+
+/** For a machine that is busy with everything else. */
+const PATIENCE = { deadlineMs: 60_000 };
+
+const aside = (text: string, known?: LoadedFile['pieces']) =>
+  loadAside(new TextEncoder().encode(text), 'x.yaml', DEFAULT_NODE_PORTS, known);
+
+function here(text: string): LoadedFile {
+  const steps = loadText(text, 'x.yaml', new ObjectReader(DEFAULT_NODE_PORTS));
+  let step = steps.next();
+  while (step.done !== true) step = steps.next();
+  return step.value;
+}
+
+const objects = (port: number) => [
+  ...Array.from({ length: 600 }, (_, i) => service(`s${i}`, { ports: [{ port: i === 300 ? port : 80 }] })),
+  slice('s1', {
+    endpoints: [{ addresses: ['192.0.2.1'], nodeName: 'n', zone: 'z', hints: { forZones: [{ name: 'z' }] } }],
+  }),
+  endpoints('s2', { addresses: [{ ip: '192.0.2.2' }], ports: [{ port: 1 }] }),
+  node('n'),
+  { apiVersion: 'v1', kind: 'Pod' },
+];
+const list = (port: number) => ({ apiVersion: 'v1', kind: 'List', items: objects(port) });
+const forms: [string, (port: number) => string][] = [
+  ['documents', (port) => yaml(...objects(port))],
+  ['a list', (port) => yaml(list(port))],
+  ['JSON', (port) => JSON.stringify(list(port), null, 2)],
+];
+
+describe.each(forms)('%s on another thread', (_, write) => {
+  it('are the same objects in the same places', async () => {
+    const [there, expected] = [await aside(write(80)), here(write(80))];
+    expect(there.objects).toEqual(expected.objects);
+    expect(there.objects).toHaveLength(603);
+    expect([there.problems, [...there.skipped]]).toEqual([[], ['v1 Pod']]);
+  });
+
+  it('are the very objects of before where the text is the same', async () => {
+    const before = await aside(write(80));
+    const after = await aside(write(81), before.pieces);
+    const changed = after.objects.filter(({ object }, i) => object !== before.objects[i]?.object);
+    expect(changed.map(({ object }) => object.label)).toEqual(['Service default/s300']);
+  });
+
+  it('have the same problems, also when all but them is known', async () => {
+    const expected = here(write(0)).problems.map(problemText);
+    const first = await aside(write(0));
+    const again = await aside(write(0), first.pieces);
+    expect(expected).toEqual([
+      expect.stringMatching(/^x\.yaml:\d+:\d+: Service default\/s300: spec\.ports\[0\]\.port: 0 is not/),
+    ]);
+    expect(first.problems.map(problemText)).toEqual(expected);
+    expect(again.problems.map(problemText)).toEqual(expected);
+    expect(again.objects).toHaveLength(602);
+  });
+});
+
+describe('YAML that is broken', () => {
+  it('is told with its place', async () => {
+    const text = `${yaml(...objects(80))}---\na:\n  - b\n c: d\n`;
+    expect((await aside(text)).problems.map(problemText)).toEqual(here(text).problems.map(problemText));
+    expect((await aside(text)).problems).toHaveLength(1);
+  });
+});
+
+describe('a large file', () => {
+  it('is read, edited and broken like any other', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'bpfsvc-large-'));
+    const path = join(directory, 'large.yaml');
+    const store = new Store();
+    const log = { info: () => undefined, warn: () => undefined };
+    const source = new ManifestSource({
+      paths: [directory],
+      serviceCidrs: CIDRS,
+      nodePortRange: DEFAULT_NODE_PORTS,
+      store,
+      log,
+    });
+    const filler = `# ${'x'.repeat(1000)}\n`.repeat(600);
+    const put = (text: string): void => {
+      writeFileSync(`${path}.tmp`, text);
+      renameSync(`${path}.tmp`, path);
+    };
+    const port = () => store.services.get('default/s300')?.ports[0]?.port;
+    try {
+      for (const [name, write] of forms) {
+        const text = (number: number) =>
+          name === 'JSON' ? write(number) + ' '.repeat(600_000) : filler + write(number);
+        put(text(80));
+        if (!store.synced || store.services.size === 0) await source.start();
+        await waitFor(`${name}: first`, () => port() === 80, PATIENCE);
+        put(text(81));
+        await waitFor(`${name}: edited`, () => port() === 81, PATIENCE);
+        put(text(0));
+        await waitFor(`${name}: wrong`, () => source.problems().length === 1, PATIENCE);
+        expect(port()).toBe(81);
+        put(text(82));
+        await waitFor(`${name}: right again`, () => source.problems().length === 0 && port() === 82, PATIENCE);
+      }
+      expect(store.services.size).toBe(600);
+    } finally {
+      await source.stop();
+      rmSync(directory, { recursive: true });
+    }
+  });
+});
