@@ -3,9 +3,9 @@
 // client half a change: frontends off, backends, slots, flip, frontends on; what the old generation held goes after a
 // grace period.
 
-import type { FrontendKey, Service } from '../abi/codecs.gen.ts';
+import type { FrontendKey } from '../abi/codecs.gen.ts';
 import { SetMode } from '../abi/enums.gen.ts';
-import type { LbMaps, Row } from '../datapath/lb-maps.ts';
+import type { LbMaps } from '../datapath/lb-maps.ts';
 import type { ObjectKey } from '../model/types.ts';
 import type { SetScope, WantedPort, WantedService } from '../plan/types.ts';
 import type { FrontendId, PresentFrontend, PresentPort, PresentService, PresentSet } from './present.ts';
@@ -127,22 +127,33 @@ export class Batch {
 
   /** Ids, backends, slots and the flip, for every wanted port of one Service. */
   #fillPorts(goal: Goal): void {
-    const names: Row<number, Service>[] = [];
+    this.#addPorts(goal);
     for (const [name, wanted] of goal.ports) {
-      let port = goal.present.get(name);
-      if (port === undefined) {
-        const row = serviceRow(wanted);
-        const service = this.#state.ids.acquire(row);
-        port = { service, name: row, frontends: new Map(), sets: { cluster: EMPTY, local: EMPTY } };
-        names.push([service, row]);
-        goal.present.set(name, port);
-        for (const scope of SCOPES) this.#state.maps.writeSet(setOf(service, scope), 0n);
-      }
+      const port = goal.present.get(name);
+      if (port === undefined) continue;
       for (const scope of SCOPES) this.#flip(port, scope, wanted);
       this.#claim(goal.key, port, wanted);
     }
-    if (goal.present.size > 0) this.#state.services.set(goal.key, goal.present);
-    if (names.length > 0) this.#state.maps.putServices(names);
+  }
+
+  /** Names first: a port is present when its row is in the map. */
+  #addPorts(goal: Goal): void {
+    const { ids, maps, services } = this.#state;
+    const added = [...goal.ports]
+      .filter(([name]) => !goal.present.has(name))
+      .map(([name, wanted]) => ({ name, row: serviceRow(wanted), service: ids.acquire(serviceRow(wanted)) }));
+    if (added.length === 0) return;
+    try {
+      maps.putServices(added.map(({ service, row }) => [service, row]));
+    } catch (error) {
+      for (const { service, row } of added) ids.retire(service, row);
+      throw error;
+    }
+    for (const { name, row, service } of added) {
+      for (const scope of SCOPES) maps.writeSet(setOf(service, scope), 0n);
+      goal.present.set(name, { service, name: row, frontends: new Map(), sets: { cluster: EMPTY, local: EMPTY } });
+    }
+    services.set(goal.key, goal.present);
   }
 
   #flip(port: PresentPort, scope: SetScope, wanted: WantedPort): void {

@@ -92,6 +92,20 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
     await this.#freeing;
   }
 
+  /** Resolves when nothing is waiting for a round or to be freed; what has failed waits for its own time. */
+  async idle(): Promise<void> {
+    do {
+      await nextTurn();
+      await this.#running;
+      await this.#freeing;
+    } while (this.#scheduled || this.#freeing !== undefined);
+  }
+
+  /** Services that will be tried again. */
+  get failures(): number {
+    return this.#failures.size;
+  }
+
   /** What is wanted but not in the maps, and why. */
   problems(): { readonly service: ObjectKey; readonly message: string }[] {
     const failed = [...this.#failures].map(([service, { message }]) => ({ service, message }));
