@@ -79,6 +79,7 @@ static __always_inline enum route_kind route_lookup(ctx_t *ctx, __u32 ifindex, b
 	switch (result) {
 	case BPF_FIB_LKUP_RET_SUCCESS:
 	case BPF_FIB_LKUP_RET_NO_NEIGH: /* bpf_redirect_neigh resolves it and queues the packet */
+	case BPF_FIB_LKUP_RET_FRAG_NEEDED: /* found, but not for this packet; its sender shall be told */
 		route_fill_hop(v6, params, t, hop);
 		return ROUTE_FORWARD;
 	case BPF_FIB_LKUP_RET_NOT_FWDED: /* an address of this host */
