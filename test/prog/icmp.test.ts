@@ -60,16 +60,19 @@ describe.each(CASTS)('ICMP errors about translated packets, IPv$family', (cast) 
       return bytes;
     };
 
-    it.each(lengths)("lead a router's too-big (quoting %s bytes) to the local backend whose reply it was", async (n) => {
-      await toLocal();
-      const seen = quote(transport(proto, frontend, client), n);
-      const sent = original(quote(transport(proto, local, client), n), seen);
-      expectPacket(
-        await bench.run('tc_ingress', packet(icmpError('too-big', cast.router, frontend.addr, seen, { rest: 1280 }))),
-        'pass',
-        icmpError('too-big', cast.router, local.addr, sent, { rest: 1280 }),
-      );
-    });
+    it.each(lengths)(
+      "lead a router's too-big (quoting %s bytes) to the local backend whose reply it was",
+      async (n) => {
+        await toLocal();
+        const seen = quote(transport(proto, frontend, client), n);
+        const sent = original(quote(transport(proto, local, client), n), seen);
+        expectPacket(
+          await bench.run('tc_ingress', packet(icmpError('too-big', cast.router, frontend.addr, seen, { rest: 1280 }))),
+          'pass',
+          icmpError('too-big', cast.router, local.addr, sent, { rest: 1280 }),
+        );
+      },
+    );
 
     it.each(lengths)("show the client the frontend in a local backend's refusal (quoting %s bytes)", async (n) => {
       await toLocal();

@@ -69,7 +69,8 @@ describe.each(CASTS)('a backend of this node, IPv$family', (cast) => {
 
   describe.each(['tcp', 'udp'] as const)('%s', (proto) => {
     const fitting = rows.filter(
-      ({ protocols = [proto], families = [cast.family] }) => protocols.includes(proto) && families.includes(cast.family),
+      ({ protocols = [proto], families = [cast.family] }) =>
+        protocols.includes(proto) && families.includes(cast.family),
     );
 
     it.each(fitting)('gets $title with the client as its source, and its reply shows the frontend', async (of) => {
@@ -251,8 +252,7 @@ describe.each(CASTS)('a backend of this node, IPv$family', (cast) => {
     given('udp', frontend, local);
     const at = cast.family === 4 ? 40 : 60;
     const word = (n: number) => ({ l4: { payload: Buffer.from([n >> 8, n & 255]) } });
-    const sums = (n: number): number =>
-      Buffer.from(packet(transport('udp', client, local, word(n)))).readUInt16BE(at);
+    const sums = (n: number): number => Buffer.from(packet(transport('udp', client, local, word(n)))).readUInt16BE(at);
     let n = 0;
     while (sums(n) !== 0xffff) n++;
     expectPacket(

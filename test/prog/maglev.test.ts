@@ -17,7 +17,7 @@ const TUPLES = 1000;
 const BACKENDS = 7;
 const SEGMENT_SLOTS = SlotGeometry.SlotsPerBlock * SlotGeometry.BlocksPerSegment;
 
-function serviceOf(cast: Cast, name: string, frontend: string): Service {
+function serviceOf(name: string, frontend: string): Service {
   return {
     namespace: 'default',
     name,
@@ -74,10 +74,10 @@ class LearningNode {
   async start(cast: Cast, filler: boolean): Promise<void> {
     // Ids and places of slots differ from the other node's.
     if (filler) {
-      this.#store.setService(serviceOf(cast, 'another', cast.otherFrontend));
+      this.#store.setService(serviceOf('another', cast.otherFrontend));
       this.#store.setSlice(sliceOf(cast, 'another', [cast.remote, cast.otherRemote]));
     }
-    this.#store.setService(serviceOf(cast, 'web', cast.frontend));
+    this.#store.setService(serviceOf('web', cast.frontend));
     const ready = Promise.withResolvers<undefined>();
     this.#reconciler.once('ready', () => {
       ready.resolve(undefined);

@@ -183,6 +183,17 @@ describe.each(CASTS)('a backend of another node, IPv$family', (cast) => {
     });
   });
 
+  it('is the reason to tell the sender of a packet too large even when its route is not known yet', async () => {
+    given('udp');
+    const l4 = { payload: Buffer.alloc(UPLINK.mtu, 0x33) };
+    const large = transport('udp', client, frontend, { l4 });
+    const error = icmpError('too-big', frontend.addr, client.addr, quote(large, 8), { rest: UPLINK.mtu });
+    expectPacket(await ingress(large), 'redirect', answered(error));
+    bench.datapath.host.generation = 2;
+    expectPacket(await ingress(large), 'redirect', answered(error));
+    expect(bench.drops()).toMatchObject({ too_big: { packets: 2n } });
+  });
+
   it('is reached by the route of the day once the generation is raised, not before', async () => {
     given('tcp');
     const snat = await opened('tcp');

@@ -206,7 +206,14 @@ describe.each(CASTS)('what is left untouched, IPv$family', (cast) => {
     {
       title: 'an ICMP error about a packet that its client sent',
       frame: (of) =>
-        packet(icmpError('time-exceeded', of.node, of.frontend, quote(segment('SA', end(of.frontend, 80), end(of.client, port))))),
+        packet(
+          icmpError(
+            'time-exceeded',
+            of.node,
+            of.frontend,
+            quote(segment('SA', end(of.frontend, 80), end(of.client, port))),
+          ),
+        ),
     },
     {
       title: 'a reply on the way from another port of the backend',

@@ -202,7 +202,9 @@ export class ProgBench implements AsyncDisposable {
 
   /** Connections by backend id. */
   opened(): Record<number, bigint> {
-    return Object.fromEntries([...this.datapath.maps.conns.entries()].map(([key, { opened }]) => [key.backend, opened]));
+    return Object.fromEntries(
+      [...this.datapath.maps.conns.entries()].map(([key, { opened }]) => [key.backend, opened]),
+    );
   }
 
   #readDrops(): Drops {
