@@ -38,9 +38,11 @@ static uint64_t now_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-static int make_socket(const char *host, const char *port, struct sockaddr_storage *addr, socklen_t *len)
+static int make_socket(const char *host, const char *port, struct sockaddr_storage *addr,
+		       socklen_t *len)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+				  .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
 	struct addrinfo *found;
 	int error = getaddrinfo(host, port, &hints, &found), fd, one = 1;
 
@@ -100,7 +102,8 @@ static void serve(const char *host, const char *port)
 	struct epoll_event event = { .events = EPOLLIN }, events[64];
 	struct sockaddr_storage addr;
 	socklen_t len;
-	int listener = make_socket(host, port, &addr, &len), poll = epoll_create1(0), one = 1, n, i, fd;
+	int listener = make_socket(host, port, &addr, &len), poll = epoll_create1(0), one = 1, n, i,
+	    fd;
 
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(listener, (struct sockaddr *)&addr, len) || listen(listener, 4096))
@@ -137,7 +140,8 @@ static void report(uint64_t total, uint64_t *samples, long count)
 {
 	qsort(samples, count, sizeof(*samples), compare);
 	printf("{\"ns\":%llu,\"p50\":%llu,\"p99\":%llu}\n", (unsigned long long)total,
-	       (unsigned long long)samples[count / 2], (unsigned long long)samples[count * 99 / 100]);
+	       (unsigned long long)samples[count / 2],
+	       (unsigned long long)samples[count * 99 / 100]);
 }
 
 static void repeat(const char *host, const char *port, long count, int reconnect)
@@ -171,7 +175,8 @@ static void pour(const char *host, const char *port, long bytes)
 	char byte;
 
 	while (left > 0) {
-		sent = send(fd, buffer, left < (long)sizeof(buffer) ? left : (long)sizeof(buffer), MSG_NOSIGNAL);
+		sent = send(fd, buffer, left < (long)sizeof(buffer) ? left : (long)sizeof(buffer),
+			    MSG_NOSIGNAL);
 		if (sent < 0)
 			die("send");
 		left -= sent;
