@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { BackendFlags, FlowFlags, FlowState, Proto } from '../../src/abi/enums.gen.ts';
 import type { PacketSpec } from '../support/packet.ts';
-import { packet } from '../support/packet.ts';
+import { packet, parsePacket } from '../support/packet.ts';
 import { addressOf, CASTS } from '../support/prog-addresses.ts';
 import type { BenchService, FlowRow } from '../support/prog-bench.ts';
 import { ProgBench } from '../support/prog-bench.ts';
@@ -148,6 +148,20 @@ describe.each(CASTS)('a backend of this node, IPv$family', (cast) => {
       expectPacket(await egress(transport(proto, local, client)), 'pass', transport(proto, nodePort, client));
       const elsewhere = transport(proto, client, end(cast.stranger, 30_080));
       expectPacket(await ingress(elsewhere), 'pass', elsewhere);
+    });
+
+    it('is the same one for a client whichever address of the node it asks', async () => {
+      const addresses = [cast.node, cast.stranger];
+      given(proto, end(cast.anyNode, 30_080), local, other);
+      bench.datapath.host.setNodeAddresses(addresses.map(addressOf));
+      const chosen = async (addr: string): Promise<string[]> => {
+        const ports = Array.from({ length: 100 }, (_, i) => 2000 + i);
+        const frames = ports.map((port) => packet(transport(proto, end(cast.client, port), end(addr, 30_080))));
+        return (await bench.runMany('tc_ingress', frames)).map(({ frame }) => parsePacket(frame).dst);
+      };
+      const [first = [], second] = [await chosen(cast.node), await chosen(cast.stranger)];
+      expect(second).toEqual(first);
+      expect(new Set(first)).toEqual(new Set([local.addr, other.addr]));
     });
 
     it('gives a client port that talks to it through a second frontend a port of its own', async () => {
