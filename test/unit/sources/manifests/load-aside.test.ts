@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { Store } from '../../../../src/model/store.ts';
 import { loadAside } from '../../../../src/sources/manifests/load-aside.ts';
 import type { LoadedFile } from '../../../../src/sources/manifests/load.ts';
-import { loadText } from '../../../../src/sources/manifests/load.ts';
+import { loadText, loadWithin } from '../../../../src/sources/manifests/load.ts';
 import { ManifestSource } from '../../../../src/sources/manifests/manifest-source.ts';
 import { ObjectReader } from '../../../../src/sources/manifests/objects.ts';
 import { DEFAULT_NODE_PORTS } from '../../../../src/sources/manifests/port-range.ts';
@@ -70,6 +70,49 @@ describe.each(forms)('%s on another thread', (_, write) => {
     expect(first.problems.map(problemText)).toEqual(expected);
     expect(again.problems.map(problemText)).toEqual(expected);
     expect(again.objects).toHaveLength(602);
+  });
+});
+
+describe('an endpoint', () => {
+  it('keeps all that is said of it', async () => {
+    const endpoint = {
+      addresses: ['192.0.2.1'],
+      conditions: { ready: false, serving: true, terminating: true },
+      nodeName: 'n',
+      zone: 'z',
+      hints: { forZones: [{ name: 'a' }, { name: 'b' }], forNodes: [{ name: 'n' }] },
+    };
+    const text = yaml(slice('a', { endpoints: [endpoint] }));
+    for (const { objects: read } of [here(text), await aside(text)]) {
+      const object = read[0]?.object;
+      expect(object?.kind === 'EndpointSlice' && object.slices[0]?.endpoints[0]).toEqual({
+        address: '192.0.2.1',
+        ready: false,
+        serving: true,
+        terminating: true,
+        nodeName: 'n',
+        zone: 'z',
+        forZones: ['a', 'b'],
+        forNodes: ['n'],
+      });
+    }
+  });
+});
+
+describe('a reading with a limit', () => {
+  const within = (mostNew: number, text: string, known: LoadedFile['pieces']) => {
+    const steps = loadWithin(mostNew, text, 'x.yaml', new ObjectReader(DEFAULT_NODE_PORTS), known);
+    let step = steps.next();
+    while (step.done !== true) step = steps.next();
+    return step.value;
+  };
+  const text = (port: number) => yaml(...objects(port));
+
+  it('is given up when more than that is new, and finished when it is known', () => {
+    expect(within(1000, text(80), new Map())).toBeUndefined();
+    const { pieces } = here(text(80));
+    expect(within(1000, text(81), pieces)?.objects).toEqual(here(text(81)).objects);
+    expect(within(10, text(81), pieces)).toBeUndefined();
   });
 });
 
