@@ -17,8 +17,13 @@ beforeEach(() => {
   bench.reset();
 });
 
-/** What a quote may hold of the transport header and what follows it; undefined: everything. */
-const QUOTED = [undefined, 20, 8, 4];
+/** What a quote may hold of the transport header and what follows it. */
+const QUOTED = [
+  { part: 'all of it', n: undefined },
+  { part: '20 bytes', n: 20 },
+  { part: '8 bytes', n: 8 },
+  { part: 'its ports', n: 4 },
+];
 
 describe.each(CASTS)('ICMP errors about translated packets, IPv$family', (cast) => {
   const client = end(cast.client, 40_001);
@@ -50,8 +55,7 @@ describe.each(CASTS)('ICMP errors about translated packets, IPv$family', (cast) 
       return end(cast.node, parsePacket(frame).sport);
     }
 
-    /** UDP's quotes end with it; the builder's payload has three bytes. */
-    const lengths = QUOTED.filter((length) => proto === 'tcp' || length !== 20);
+    const lengths = QUOTED.filter(({ n }) => proto === 'tcp' || n !== 20);
     /** Of a quote, whose own checksum stays what it was: nobody checks it. */
     const original = (of: Uint8Array, was: Uint8Array): Uint8Array => {
       const bytes = Buffer.from(of);
@@ -61,8 +65,8 @@ describe.each(CASTS)('ICMP errors about translated packets, IPv$family', (cast) 
     };
 
     it.each(lengths)(
-      "lead a router's too-big (quoting %s bytes) to the local backend whose reply it was",
-      async (n) => {
+      "lead a router's too-big (quoting $part) to the local backend whose reply it was",
+      async ({ n }) => {
         await toLocal();
         const seen = quote(transport(proto, frontend, client), n);
         const sent = original(quote(transport(proto, local, client), n), seen);
@@ -74,7 +78,7 @@ describe.each(CASTS)('ICMP errors about translated packets, IPv$family', (cast) 
       },
     );
 
-    it.each(lengths)("show the client the frontend in a local backend's refusal (quoting %s bytes)", async (n) => {
+    it.each(lengths)("show the client the frontend in a local backend's refusal (quoting $part)", async ({ n }) => {
       await toLocal();
       const seen = quote(transport(proto, client, local), n);
       const sent = original(quote(transport(proto, client, frontend), n), seen);
@@ -96,7 +100,7 @@ describe.each(CASTS)('ICMP errors about translated packets, IPv$family', (cast) 
       );
     });
 
-    it.each(lengths)('reach the client when a router refuses what was sent on (quoting %s bytes)', async (n) => {
+    it.each(lengths)('reach the client when a router refuses what was sent on (quoting $part)', async ({ n }) => {
       const snat = await toRemote();
       const seen = quote(transport(proto, snat, remote), n);
       const sent = original(quote(transport(proto, client, frontend), n), seen);
@@ -118,7 +122,7 @@ describe.each(CASTS)('ICMP errors about translated packets, IPv$family', (cast) 
       );
     });
 
-    it.each(lengths)('reach the remote backend when a router refuses its reply (quoting %s bytes)', async (n) => {
+    it.each(lengths)('reach the remote backend when a router refuses its reply (quoting $part)', async ({ n }) => {
       const snat = await toRemote();
       const seen = quote(transport(proto, frontend, client), n);
       const sent = original(quote(transport(proto, remote, snat), n), seen);
