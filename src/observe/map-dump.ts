@@ -7,10 +7,12 @@ import { MAPS } from '../abi/maps.gen.ts';
 import { controlCodec } from '../abi/codecs.gen.ts';
 import type { Frontend, FrontendKey, PairKey } from '../abi/codecs.gen.ts';
 import { decodeBytes } from '../abi/codec.ts';
+import type { Codec } from '../abi/codec.ts';
 import type { Row } from '../datapath/lb-maps.ts';
 import { addon } from '../kernel/addon.ts';
 import { compareAddress } from '../net/ip.ts';
 import { MAP_TYPE } from '../kernel/constants.ts';
+import { TypedMap } from '../kernel/map.ts';
 import type { NativeMap } from '../kernel/native-types.ts';
 import { deviceNames } from './attachments.ts';
 import type { CellRow } from './cell.ts';
@@ -93,8 +95,8 @@ export function* dumpRaw(found: FoundDatapath, name: string): Generator<RawRow> 
   try {
     const { type, valueSize } = map.info();
     const isArray = type === MAP_TYPE.ARRAY || type === MAP_TYPE.PERCPU_ARRAY;
-    const perCpu = type === MAP_TYPE.PERCPU_ARRAY || type === MAP_TYPE.PERCPU_HASH || type === MAP_TYPE.LRU_PERCPU_HASH;
-    for (const [key, value] of rawRows(map)) {
+    const perCpu = PER_CPU_TYPES.has(type);
+    for (const [key, value] of perCpu ? walk(map) : rawRows(map)) {
       if (isArray && value.every((byte) => byte === 0)) continue;
       yield { key: hex(key), values: perCpu ? splitCpus(value, valueSize) : [hex(value)] };
     }
@@ -133,7 +135,29 @@ function controlRows(map: NativeMap): CellRow[] {
   return bytes === undefined ? [] : [cells.controlCells(decodeBytes(controlCodec, bytes))];
 }
 
-function* rawRows(map: NativeMap): Generator<readonly [Uint8Array, Uint8Array]> {
+const PER_CPU_TYPES: ReadonlySet<number> = new Set([
+  MAP_TYPE.PERCPU_HASH,
+  MAP_TYPE.PERCPU_ARRAY,
+  MAP_TYPE.LRU_PERCPU_HASH,
+]);
+
+function rawRows(map: NativeMap): Generator<readonly [Uint8Array, Uint8Array]> {
+  const { keySize, valueSize } = map.info();
+  return new TypedMap(map, bytesCodec(keySize), bytesCodec(valueSize)).entries();
+}
+
+function bytesCodec(size: number): Codec<Uint8Array> {
+  return {
+    name: `${String(size)} bytes`,
+    size,
+    encode: (value, view, offset) => {
+      new Uint8Array(view.buffer, view.byteOffset + offset, size).set(value);
+    },
+    decode: (view, offset) => new Uint8Array(view.buffer, view.byteOffset + offset, size),
+  };
+}
+
+function* walk(map: NativeMap): Generator<readonly [Uint8Array, Uint8Array]> {
   let key: Uint8Array | undefined;
   while ((key = map.nextKey(key)) !== undefined) {
     const value = map.lookup(key);

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows in words: addresses, names, flags.
 
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Proto } from '../../../src/abi/enums.gen.ts';
+import type { CellRow } from '../../../src/observe/cell.ts';
 import {
   backendCells,
+  connsCells,
+  controlCells,
   flowCells,
   frontendCells,
   ifaceCells,
+  netnsCells,
+  nodeAddrCells,
   serviceCells,
   setCells,
   slotCells,
   socketCells,
+  trafficCells,
+  udpPeerCells,
 } from '../../../src/observe/map-rows.ts';
 import { address, BACKENDS, flow, FRONTENDS, names, SERVICES, setReader } from './made-up.ts';
 
@@ -142,5 +150,38 @@ describe('rows in words', () => {
       mtu: 1500,
       mac: '02:00:00:00:00:01',
     });
+  });
+});
+
+describe('docs/cli.md', () => {
+  const pair = { service: 1, backend: 1 };
+  const tuple = { saddr: address('::1'), daddr: address('::1'), sport: 1, dport: 2, proto: Proto.Tcp };
+  const asked = { addr: address('10.96.0.10'), port: 80, proto: Proto.Tcp, ...pair };
+  const traffic = { inPackets: 0n, inBytes: 0n, outPackets: 0n, outBytes: 0n };
+  const iface = { addr4: address('0.0.0.0'), addr6: address('::'), mtu: 1500, mac: '02:00:00:00:00:01', flags: 0 };
+  const flow6 = { flow: flow({}), saddr: address('::1'), daddr: address('::1'), nexthop: address('::') };
+  const rows: Record<string, CellRow> = {
+    backends: backendCells(must(BACKENDS[0])),
+    conns: connsCells([pair, { opened: 0n }], names()),
+    control: controlCells({ generation: 1 }),
+    flows4: flowCells([tuple, flow6], names(), 0n),
+    frontends: frontendCells(must(FRONTENDS[0]), names()),
+    ifaces: ifaceCells([{ ifindex: 7 }, iface], names()),
+    netns_opt_outs: netnsCells([{ cookie: 1n }, {}]),
+    node_addrs: nodeAddrCells([{ addr: address('::1') }, { flags: 0 }]),
+    services: serviceCells(must(SERVICES[0])),
+    sets: setCells(setReader().read(2), names()),
+    slots: must([...slotCells([setReader().read(2)], names())][0]),
+    sockets: socketCells([{ cookie: 1n }, asked], names()),
+    traffic: trafficCells([pair, traffic], names()),
+    udp_peers: udpPeerCells([{ cookie: 1n, addr: address('::1'), port: 1 }, asked], names()),
+  };
+  const text = readFileSync(new URL('../../../docs/cli.md', import.meta.url), 'utf8');
+
+  it.each(Object.keys(rows))('names the properties of a row of %s', (map) => {
+    const line = text.split('\n').find((each) => each.startsWith('| ') && each.split('|')[1]?.includes(`\`${map}\``));
+    const [, , described = ''] = line?.split('|') ?? [];
+    const named = [...described.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+    expect(named).toEqual(expect.arrayContaining(Object.keys(rows[map] ?? {})));
   });
 });
