@@ -9,7 +9,7 @@ import type { NativeMap } from '../kernel/native-types.ts';
 
 const BLOCK_BYTES = SlotGeometry.SlotsPerBlock * Uint32Array.BYTES_PER_ELEMENT;
 const SEGMENT_BYTES = SlotGeometry.BlocksPerSegment * BLOCK_BYTES;
-const MAPPED_AT_ONCE = 3;
+const MAPPED_AT_ONCE = 2;
 
 /** The BPF file system allows no dot in a name. */
 export function segmentPinName(index: number): string {
