@@ -39,7 +39,7 @@ if (out !== undefined && out !== '') await writeFile(out, `${JSON.stringify(figu
 
 async function benchTraffic(netbench: string): Promise<Figure[]> {
   const results: Figure[] = [];
-  await using bed = await Testbed.create();
+  await using bed = await Testbed.create({ program: 'product' });
   const { node1, node2, client } = bed.cluster;
   const servers = await Promise.all([...node1.pods, ...node2.pods].map((pod) => serve(netbench, pod, NETBENCH_PORT)));
   try {
