@@ -11,6 +11,8 @@ rm -rf "$to"
 mkdir -p "$to/native/build/Release"
 cp -R bin dist bpf LICENSE LICENSES package.json package-lock.json "$to"
 cp native/build/Release/bpfsvc.node "$to/native/build/Release"
-(cd "$to" && npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error)
+rm -rf "$to/dist/bpf/.cache"
+(cd "$to" && npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null)
+find "$to/node_modules" -type d -empty -delete # npm 9 leaves the scopes of what it left out
 mkdir -p "$to/node_modules/node/bin"
 cp node_modules/node/bin/node "$to/node_modules/node/bin"
