@@ -233,10 +233,12 @@ describe.each(CASTS)('a backend of another node, IPv$family', (cast) => {
 
 describe.each(CASTS)('few source ports, IPv$family', (cast) => {
   const frontend = end(cast.frontend, 80);
+  /** Enough that clients do not each hit a free one at once. */
+  const PORTS = 6;
   let few: ProgBench;
 
   beforeAll(async () => {
-    few = await ProgBench.open({ settings: { snatPortMin: 60_000, snatPortCount: 3 } });
+    few = await ProgBench.open({ settings: { snatPortMin: 60_000, snatPortCount: PORTS } });
   });
   afterAll(() => few[Symbol.asyncDispose]());
   beforeEach(() => {
@@ -251,15 +253,15 @@ describe.each(CASTS)('few source ports, IPv$family', (cast) => {
     });
     const open = (port: number) => few.run('tc_ingress', packet(transport(proto, end(cast.client, port), frontend)));
     const taken: number[] = [];
-    for (const port of [1000, 1001, 1002]) {
+    for (let port = 1000; port < 1000 + PORTS; port++) {
       const { verdict, frame } = await open(port);
       expect(verdict).toBe('redirect');
       taken.push(parsePacket(frame).sport);
     }
-    expect(taken.sort()).toEqual([60_000, 60_001, 60_002]);
-    expect((await open(1003)).verdict).toBe('drop');
+    expect(taken.sort()).toEqual(Array.from({ length: PORTS }, (_, i) => 60_000 + i));
+    expect((await open(2000)).verdict).toBe('drop');
     expect(few.drops()).toMatchObject({ snat_exhausted: { packets: 1n } });
-    expect(few.flows()).toHaveLength(6);
+    expect(few.flows()).toHaveLength(2 * PORTS);
 
     // Another backend is another destination: every port is free towards it.
     service.point([
@@ -268,6 +270,6 @@ describe.each(CASTS)('few source ports, IPv$family', (cast) => {
         proto === 'tcp' ? Proto.Tcp : Proto.Udp,
       ),
     ]);
-    expect((await open(1003)).verdict).toBe('redirect');
+    expect((await open(2000)).verdict).toBe('redirect');
   });
 });
