@@ -29,6 +29,7 @@ beforeAll(async () => {
     await bench.run('tc_ingress', packet(segment('S', from, end(cast.frontend, 80))));
     await bench.run('tc_ingress', packet(segment('S', from, end(cast.otherFrontend, 80))));
   }
+  expect(bench.flows()).toHaveLength(8);
 });
 afterAll(() => bench[Symbol.asyncDispose]());
 
@@ -199,7 +200,8 @@ describe.each(CASTS)('what is left untouched, IPv$family', (cast) => {
       title: 'a reply that is translated where it enters',
       frame: (of) => {
         const found = bench.flows().find(({ from }) => from === `${of.remote} 8080`);
-        const [to = '', toPort = ''] = found?.to.split(' ') ?? [];
+        if (found === undefined) throw new Error('the flow to the remote backend is missing');
+        const [to = '', toPort = ''] = found.to.split(' ');
         return packet(segment('SA', end(of.remote, 8080), end(to, Number(toPort))));
       },
     },
