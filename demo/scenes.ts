@@ -5,11 +5,10 @@ import type { Family } from '../test/support/address-plan.ts';
 import { bracket, pick } from '../test/support/address-plan.ts';
 import type { Place } from '../test/support/place.ts';
 import { waitFor } from '../test/support/wait.ts';
-import type { LoadResult } from '../test/workloads/protocol.ts';
 import { serviceYaml } from './manifests.ts';
 import type { Report } from './report.ts';
 import { plural } from './report.ts';
-import type { Stage } from './stage.ts';
+import type { LoadSums, Stage } from './stage.ts';
 
 type Scene = (stage: Stage, report: Report) => Promise<void>;
 
@@ -106,6 +105,16 @@ const scaling: Scene = async (stage, report) => {
     await load.more(300);
   }
   showLoad(report, 'scaling 2, 4, 1 under load', await load.stop());
+  const last = pods.at(-1)?.name ?? '';
+  const after = await stage.load(stage.web);
+  await after.more(50);
+  const { backends } = await after.stop();
+  const names = Object.keys(backends);
+  report.finding(
+    'where connections go after that',
+    `all to ${names.join(', ')}`,
+    names.length === 1 && names[0] === last,
+  );
   await stage.scale(stage.web, pods);
 };
 
@@ -147,7 +156,7 @@ const inspection: Scene = async (stage, report) => {
   for (const args of [['services'], ['maps', 'dump', 'frontends']]) {
     report.command(`bpfsvc ${args.join(' ')}`);
     const text = await agent.cli(...args);
-    report.output(excerpt(text, 24));
+    report.output(excerpt(text, 40));
     const known = text.includes(stage.web.clusterIp.v4) && text.includes(stage.web.clusterIp.v6);
     const seen = `${plural(text.trim().split('\n').length, 'line')}, both cluster IPs of web among them`;
     report.finding(`bpfsvc ${args.join(' ')}`, known ? seen : 'the cluster IPs of web are missing', known);
@@ -186,7 +195,7 @@ async function showExchange(
   report.finding(title, `${way} -> ${greeting.name}, which sees ${greeting.client.address}`, ok);
 }
 
-function showLoad(report: Report, title: string, result: Pick<LoadResult, 'requests' | 'failed' | 'failures'>): void {
+function showLoad(report: Report, title: string, result: LoadSums): void {
   const kinds = Object.entries(result.failures).map(([kind, count]) => `${count} ${kind}`);
   const details = kinds.length === 0 ? '' : ` (${kinds.join(', ')})`;
   const seen = `${plural(result.requests, 'connection')}, ${plural(result.failed, 'failure')}${details}`;

@@ -73,6 +73,8 @@ export class Stage {
   }
 }
 
+export type LoadSums = Pick<LoadResult, 'requests' | 'failed' | 'failures' | 'backends'>;
+
 export class Load {
   readonly #runs: readonly { workload: Workload; id: number }[];
 
@@ -91,13 +93,21 @@ export class Load {
     );
   }
 
-  async stop(): Promise<Pick<LoadResult, 'requests' | 'failed' | 'failures'>> {
+  async stop(): Promise<LoadSums> {
     const results = await Promise.all(this.#runs.map(({ workload, id }) => workload.call('load.stop', { id })));
-    const failures: Record<string, number> = {};
-    for (const [kind, count] of results.flatMap((result) => Object.entries(result.failures))) {
-      failures[kind] = (failures[kind] ?? 0) + count;
-    }
+    const merged = (of: 'failures' | 'backends'): Record<string, number> => {
+      const total: Record<string, number> = {};
+      for (const [name, count] of results.flatMap((result) => Object.entries(result[of]))) {
+        total[name] = (total[name] ?? 0) + count;
+      }
+      return total;
+    };
     const sum = (of: 'requests' | 'failed'): number => results.reduce((total, result) => total + result[of], 0);
-    return { requests: sum('requests'), failed: sum('failed'), failures };
+    return {
+      requests: sum('requests'),
+      failed: sum('failed'),
+      failures: merged('failures'),
+      backends: merged('backends'),
+    };
   }
 }
