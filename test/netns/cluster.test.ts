@@ -129,13 +129,11 @@ describe('cluster with narrow links', () => {
 });
 
 describe('leftovers', () => {
-  /** A process of its own with a cluster and a workload in it; resolves with the cluster's prefix when both are up. */
+  /** A process of its own with a cluster, servers and agents; resolves with the cluster's prefix when both are up. */
   const elsewhere = async (): Promise<{ child: ChildProcess; prefix: string }> => {
     const program = `
-      const { createCluster } = await import(${JSON.stringify(moduleUrl('cluster'))});
-      const { Workload } = await import(${JSON.stringify(moduleUrl('workload'))});
-      const cluster = await createCluster();
-      await Workload.start(cluster.node1);
+      const { Testbed } = await import(${JSON.stringify(moduleUrl('testbed'))});
+      const { cluster } = await Testbed.create();
       console.log(cluster.prefix);
       setInterval(() => undefined, 1000);`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', program], {

@@ -39,13 +39,16 @@ export function findLeftovers(prefix: string): string[] {
 
 /** Ends the processes in the prefix's cgroups and removes everything; throws with what would not go. */
 export function removeEverything(prefix: string): void {
-  for (const cgroup of cgroupsOf(prefix)) endProcesses(cgroup);
+  const cgroups = cgroupsOf(prefix);
+  for (const cgroup of cgroups) endProcesses(cgroup);
+  // A process that was killed keeps its files, and by them a mount busy, until it has left its cgroup.
+  for (const cgroup of cgroups) awaitEmpty(cgroup);
   for (const path of mountsOf(prefix).reverse()) execFileSync('umount', [path]);
   const namespaces = namespacesOf(prefix);
   if (namespaces.length > 0) {
     execFileSync('ip', ['-batch', '-'], { input: namespaces.map((name) => `netns del ${name}\n`).join('') });
   }
-  for (const cgroup of cgroupsOf(prefix)) removeCgroup(cgroup);
+  for (const cgroup of cgroups) rmdirSync(cgroup);
   rmSync(scratchDirectory(prefix), { recursive: true, force: true });
   active.delete(prefix);
   const left = findLeftovers(prefix);
@@ -123,17 +126,15 @@ function endProcesses(cgroup: string): void {
   }
 }
 
-/** A killed process leaves its cgroup a moment later; the kernel says when. */
-function removeCgroup(path: string): void {
+function awaitEmpty(cgroup: string): void {
   const clock = new Int32Array(new SharedArrayBuffer(4));
   for (
     let round = 0;
-    readFileSync(join(path, 'cgroup.events'), 'utf8').includes('populated 1') && round < 500;
+    readFileSync(join(cgroup, 'cgroup.events'), 'utf8').includes('populated 1') && round < 500;
     round++
   ) {
     Atomics.wait(clock, 0, 0, 10);
   }
-  rmdirSync(path);
 }
 
 function kill(pid: number): void {
