@@ -154,16 +154,19 @@ static __always_inline __u8 flow_state_of(__u8 tcp_flags)
 }
 
 /* One direction of a flow is served by one CPU at a time (RSS, socket lock):
- * no atomics. Fields that rarely change are read before they are written. */
-static __always_inline void flow_touch(struct flow *flow, const struct pkt *p)
+ * no atomics. Fields that rarely change are read before they are written.
+ * True about once a second: the clock has moved since the last packet. */
+static __always_inline bool flow_touch(struct flow *flow, const struct pkt *p)
 {
 	__u32 now = flow_clock();
 	__u8 state = flow->state | flow_state_of(p->tcp_flags);
+	bool ticked = flow->last_seen != now;
 
-	if (flow->last_seen != now)
+	if (ticked)
 		flow->last_seen = now;
 	if (flow->state != state)
 		flow->state = state;
 	flow->packets++;
 	flow->bytes += p->len;
+	return ticked;
 }

@@ -145,14 +145,43 @@ static __always_inline void lb_note_end(bool v6, const struct pkt *p, const stru
 		flow->state |= FLOW_RST;
 }
 
+/* The LRU may evict one row of a flow and leave the other. Without the reply's
+ * row answers would leak untranslated, without the client's a changed set would
+ * lead the connection elsewhere: whichever lives makes the other anew. */
+static __always_inline void lb_mend_pair(bool v6, const struct pkt *p, const struct tuple *after,
+					 const struct flow *flow)
+{
+	__u32 zero = 0;
+	struct lb_scratch *s = bpf_map_lookup_elem(&lb_scratch, &zero);
+
+	if (!s || (flow->state & (FLOW_FIN | FLOW_PEER_FIN | FLOW_RST)))
+		return;
+	tuple_reverse(after, &s->reply);
+	if (flow_find(v6, &s->reply))
+		return;
+	tuple_reverse(&p->tuple, &s->back);
+	s->flow = *flow;
+	s->flow.flags ^= FLOW_REPLY;
+	s->flow.packets = 0;
+	s->flow.bytes = 0;
+	s->flow.generation = 0;
+	s->flow.ifindex = 0;
+	s->flow.mtu = 0;
+	__builtin_memset(s->nexthop, 0, sizeof(s->nexthop));
+	flow_insert(&s->buffer, v6, &s->reply, &s->back, &s->flow, s->nexthop, BPF_NOEXIST);
+}
+
 /* On egress the packet already has its way: only ingress may forward. */
 static __always_inline int lb_translate(ctx_t *ctx, bool v6, bool ingress, struct pkt *p,
 					struct flow *flow)
 {
 	struct tuple after;
+	bool ticked;
 
-	flow_touch(flow, p);
+	ticked = flow_touch(flow, p);
 	flow_translation(v6, flow, p->tuple.proto, &after);
+	if (ticked)
+		lb_mend_pair(v6, p, &after, flow);
 	if (p->tcp_flags & (TCP_FIN | TCP_RST))
 		lb_note_end(v6, p, &after);
 	if (ingress && (flow->flags & FLOW_FORWARD))

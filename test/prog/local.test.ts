@@ -120,6 +120,32 @@ describe.each(CASTS)('a backend of this node, IPv$family', (cast) => {
       expect(bench.opened()).toEqual({ [service.backends[0] ?? 0]: 1n });
     });
 
+    it.each(['client', 'backend'] as const)(
+      'has the row of the %s made anew when the LRU took it alone',
+      async (lost) => {
+        const later = { l4: { flags: 'A' } };
+        const service = given(proto, frontend, local);
+        await ingress(transport(proto, client, frontend));
+        await egress(transport(proto, local, client, later));
+        service.point('reject');
+        bench.evict(lost === 'client' ? client : local);
+        bench.age();
+        if (lost === 'backend') await ingress(transport(proto, client, frontend, later));
+        else await egress(transport(proto, local, client, later));
+        expectPacket(
+          await egress(transport(proto, local, client, later)),
+          'pass',
+          transport(proto, frontend, client, later),
+        );
+        expectPacket(
+          await ingress(transport(proto, client, frontend, later)),
+          'pass',
+          transport(proto, client, local, later),
+        );
+        expect(bench.opened()).toEqual({ [service.backends[0] ?? 0]: 1n });
+      },
+    );
+
     it('keeps its flow when the set is flipped, and when the frontend goes; a new flow takes the new set', async () => {
       const service = given(proto, frontend, local);
       const later = { l4: { flags: 'A' } };

@@ -200,6 +200,22 @@ export class ProgBench implements AsyncDisposable {
     }));
   }
 
+  /** As the LRU does: the row of one direction goes. */
+  evict(from: { readonly addr: string; readonly port: number }): void {
+    const { flows4, flows6 } = this.datapath.maps;
+    const ours = (key: { readonly saddr: string; readonly sport: number }): boolean =>
+      key.saddr === from.addr && key.sport === from.port;
+    for (const [key] of [...flows4.entries()]) if (ours(key)) flows4.delete(key);
+    for (const [key] of [...flows6.entries()]) if (ours(key)) flows6.delete(key);
+  }
+
+  /** Every flow was last seen long ago. */
+  age(): void {
+    const { flows4, flows6 } = this.datapath.maps;
+    for (const [key, row] of [...flows4.entries()]) flows4.set(key, { ...row, flow: { ...row.flow, lastSeen: 1 } });
+    for (const [key, row] of [...flows6.entries()]) flows6.set(key, { ...row, flow: { ...row.flow, lastSeen: 1 } });
+  }
+
   /** Connections by backend id. */
   opened(): Record<number, bigint> {
     return Object.fromEntries(
