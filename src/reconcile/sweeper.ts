@@ -117,7 +117,8 @@ export class Sweeper {
 
   #isOver(key: { readonly proto: number }, { flow }: { readonly flow: Flow }): boolean {
     const now = Number((this.#clock() >> 30n) & 0xffff_ffffn);
-    return ((now - flow.lastSeen) >>> 0) / CLOCK_HZ > this.#timeout(key.proto, flow);
+    // Signed: a packet may have come since the clock was read.
+    return ((now - flow.lastSeen) | 0) / CLOCK_HZ > this.#timeout(key.proto, flow);
   }
 
   #timeout(proto: number, flow: Flow): number {
