@@ -2,7 +2,10 @@
 // Completion scripts. bash runs its own; zsh and fish only where they are installed.
 
 import { execFileSync } from 'node:child_process';
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import { bashScript } from '../../../src/cli/completion/bash.ts';
 import { fishScript } from '../../../src/cli/completion/fish.ts';
 import { completionModel } from '../../../src/cli/completion/model.ts';
@@ -10,6 +13,11 @@ import { zshScript } from '../../../src/cli/completion/zsh.ts';
 import { buildProgram } from '../../../src/cli/program.ts';
 
 const MODEL = completionModel(buildProgram());
+
+const directory = mkdtempSync(path.join(tmpdir(), 'bpfsvc-completion-'));
+afterAll(() => {
+  rmSync(directory, { recursive: true });
+});
 
 /** What bash offers after these words. */
 function offered(...words: readonly string[]): string[] {
@@ -82,7 +90,10 @@ describe.each([
   });
 
   it.skipIf(!isInstalled(shell))('is taken by the shell', () => {
-    execFileSync(shell, ['-n'], { input: script(MODEL) });
+    // From a file: fish -n takes no other.
+    const file = path.join(directory, shell);
+    writeFileSync(file, script(MODEL));
+    execFileSync(shell, ['-n', file]);
   });
 });
 
