@@ -97,6 +97,12 @@ export class LinkSource extends EventEmitter<LinkSourceEvents> {
     }, SETTLE_MS);
   }
 
+  #listRoutes(): void {
+    const routes = this.#monitor.defaultRoutes(TABLE_MAIN);
+    if (routes === undefined) this.#listRoutesLater();
+    else this.#defaultRoutes = routes.filter(isRoute);
+  }
+
   #schedule(): void {
     this.#flush ??= setImmediate(() => {
       this.#flush = undefined;
@@ -106,7 +112,7 @@ export class LinkSource extends EventEmitter<LinkSourceEvents> {
   }
 
   #draw(): ReadonlySet<HostPart> {
-    if (this.#routesChanged) this.#defaultRoutes = this.#monitor.defaultRoutes(TABLE_MAIN).filter(isRoute);
+    if (this.#routesChanged) this.#listRoutes();
     const before = this.#state;
     const drawn = this.#model.draw(this.#defaultRoutes, this.#isUplink);
     this.#state = {

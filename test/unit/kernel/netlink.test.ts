@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { KernelError } from '../../../src/kernel/errors.ts';
 import type { LinkRecord, NetlinkRecord } from '../../../src/kernel/netlink.ts';
 import { LinkMonitor } from '../../../src/kernel/netlink.ts';
 import { FakeNetlink } from '../../support/fake-netlink.ts';
@@ -22,6 +23,19 @@ function watch(netlink: FakeNetlink): { monitor: LinkMonitor; seen: [string, Net
   monitor.on('changes', (records) => seen.push(['changes', records]));
   return { monitor, seen };
 }
+
+/** What the addon says of a table that does not hold still. */
+function moving(): never {
+  throw new KernelError('cannot list link', { code: 'EAGAIN', errno: 11, op: 'netlink.dump', object: 'link' });
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe('LinkMonitor', () => {
   it('is subscribed before it lists anything', () => {
@@ -53,6 +67,33 @@ describe('LinkMonitor', () => {
     netlink.present = [];
     netlink.overrun();
     expect(seen.at(-1)).toEqual(['snapshot', []]);
+  });
+
+  it('asks again later when the tables changed under every attempt, and tells changes meanwhile', () => {
+    const netlink = new FakeNetlink();
+    const { monitor, seen } = watch(netlink);
+    monitor.start();
+    netlink.duringDump = moving;
+    netlink.overrun();
+    netlink.announce(eth0);
+    vi.runOnlyPendingTimers();
+    expect(seen.slice(1)).toEqual([['changes', [eth0]]]);
+    netlink.duringDump = () => undefined;
+    netlink.present = [eth0];
+    vi.runAllTimers();
+    expect(seen.slice(2)).toEqual([['snapshot', [eth0]]]);
+  });
+
+  it('asks for nothing more once it is closed', () => {
+    const netlink = new FakeNetlink();
+    const { monitor } = watch(netlink);
+    monitor.start();
+    netlink.duringDump = moving;
+    netlink.overrun();
+    const asked = netlink.dumps.length;
+    monitor.close();
+    vi.runAllTimers();
+    expect(netlink.dumps).toHaveLength(asked);
   });
 
   it('lets go of the subscription when closed, twice if need be, and when the first list fails', () => {

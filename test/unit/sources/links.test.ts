@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { KernelError } from '../../../src/kernel/errors.ts';
 import { LinkMonitor } from '../../../src/kernel/netlink.ts';
 import type { HostPart, HostState } from '../../../src/sources/links.ts';
 import { deviceMatcher, LinkSource } from '../../../src/sources/links.ts';
@@ -109,6 +110,21 @@ describe('LinkSource', () => {
     happen('eth1 is removed');
     vi.runAllTimers();
     expect(names(source.state)).toEqual([]);
+  });
+
+  it('keeps its default routes while the kernel cannot list them, and has the new ones later', () => {
+    const source = sourceOf();
+    source.start();
+    netlink.duringDump = () => {
+      throw new KernelError('cannot list route', { code: 'EAGAIN', errno: 11, op: 'netlink.dump', object: 'route' });
+    };
+    happen('eth1 comes');
+    happen('router moves');
+    vi.runOnlyPendingTimers();
+    expect(names(source.state)).toEqual(['eth0']);
+    netlink.duringDump = () => undefined;
+    vi.runAllTimers();
+    expect(names(source.state)).toEqual(['eth0', 'eth1']);
   });
 
   it('says nothing once it is closed', () => {
