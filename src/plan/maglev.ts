@@ -9,11 +9,12 @@ export const TABLE_SIZES: readonly number[] = [251, 509, 1021, 2039, 4093, 8191,
 /** Slots a backend should have for shares within 1 % of each other. */
 const SLOTS_PER_BACKEND = 100;
 
-/** The table size for a number of backends: the first that gives each 100 slots, or the largest allowed. */
+/** The table size for a number of backends: the first that gives each 100 slots, or the largest allowed; but never less
+ * than one slot each, whatever is allowed. */
 export function tableSize(backends: number, cap = 131071): number {
   let size = TABLE_SIZES[0] ?? 251;
   for (const candidate of TABLE_SIZES) {
-    if (candidate > cap) break;
+    if (candidate > cap && size >= backends) break;
     size = candidate;
     if (candidate >= backends * SLOTS_PER_BACKEND) break;
   }

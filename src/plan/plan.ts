@@ -26,7 +26,8 @@ interface PortEndpoint extends Endpoint {
 }
 
 export function planService(service: Service, slices: Iterable<EndpointSlice>, node: NodeView): WantedService {
-  const all = [...slices];
+  // Where two slices contradict each other the order decides: it must not be that of their arrival.
+  const all = [...slices].sort((a, b) => (a.name < b.name ? -1 : 1));
   const ports: WantedPort[] = [];
   for (const port of service.ports) {
     if (!PROTOCOLS.has(port.protocol)) continue;
@@ -57,30 +58,29 @@ const FAMILIES: readonly Family[] = [4, 6];
 function planFrontends(service: Service, port: ServicePort, of: Family): WantedFrontend[] {
   const clusterIPs = service.clusterIPs.filter((address) => family(address) === of);
   if (clusterIPs.length === 0) return [];
-  const internal: SetScope = service.internalTrafficPolicy === 'Local' ? 'local' : 'cluster';
-  const external: SetScope = service.externalTrafficPolicy === 'Local' ? 'local' : 'cluster';
-  const frontends: WantedFrontend[] = clusterIPs.map((address) => ({
-    address,
-    port: port.port,
-    kind: 'ClusterIP',
-    internal,
-    external: internal,
-    affinitySeconds: service.affinitySeconds,
-  }));
-  // A client on this node is short-circuited to the cluster list, whatever externalTrafficPolicy says.
-  const add = (kind: WantedFrontend['kind'], address: Address, number: number): void => {
-    frontends.push({
-      address,
-      port: number,
-      kind,
-      internal: 'cluster',
-      external,
-      affinitySeconds: service.affinitySeconds,
-    });
+  const { affinitySeconds } = service;
+  const frontends: WantedFrontend[] = [];
+  const add = (
+    kind: WantedFrontend['kind'],
+    address: Address,
+    number: number,
+    internal: SetScope,
+    external: SetScope,
+  ): void => {
+    // An external IP may be a load balancer's, too.
+    if (frontends.some((frontend) => frontend.address === address && frontend.port === number)) return;
+    frontends.push({ address, port: number, kind, internal, external, affinitySeconds });
   };
-  for (const address of service.externalIPs) if (family(address) === of) add('ExternalIP', address, port.port);
-  for (const address of service.loadBalancerIPs) if (family(address) === of) add('LoadBalancer', address, port.port);
-  if (port.nodePort !== 0) add('NodePort', UNSPECIFIED[of], port.nodePort);
+  const inside: SetScope = service.internalTrafficPolicy === 'Local' ? 'local' : 'cluster';
+  const outside: SetScope = service.externalTrafficPolicy === 'Local' ? 'local' : 'cluster';
+  for (const address of clusterIPs) add('ClusterIP', address, port.port, inside, inside);
+  // A client on this node is short-circuited to the cluster list, whatever externalTrafficPolicy says.
+  const addExternal = (kind: WantedFrontend['kind'], address: Address, number: number): void => {
+    if (family(address) === of) add(kind, address, number, 'cluster', outside);
+  };
+  for (const address of service.externalIPs) addExternal('ExternalIP', address, port.port);
+  for (const address of service.loadBalancerIPs) addExternal('LoadBalancer', address, port.port);
+  if (port.nodePort !== 0) addExternal('NodePort', UNSPECIFIED[of], port.nodePort);
   return frontends;
 }
 
