@@ -42,8 +42,8 @@ export interface LbMaps {
   writeBackend(id: number, row: Backend): void;
   clearBackend(id: number): void;
 
-  /** The slots of one segment, as memory shared with the kernel; makes the segment when it does not exist. Valid until
-   * the next call. */
+  /** The slots of one segment, as memory shared with the kernel; makes the segment when it does not exist, which
+   * may fail. Valid until the next call. */
   slotSegment(segment: number): Uint32Array;
   /** Segments 0 … n-1 exist. */
   slotSegments(): number;
@@ -55,6 +55,7 @@ export interface LbMaps {
 
   services(): Iterable<Row<number, Service>>;
   putServices(rows: readonly Row<number, Service>[]): void;
+  /** Absent ids are no error. */
   deleteServices(ids: readonly number[]): void;
 
   /** Resolves when every program that may have read the maps before the call has ended (an RCU grace period). */

@@ -7,6 +7,7 @@ import { BackendFlags, Proto } from '../abi/enums.gen.ts';
 import type { LbMaps } from '../datapath/lb-maps.ts';
 import type { Protocol } from '../model/types.ts';
 import type { Locality, WantedBackend } from '../plan/types.ts';
+import { Exhausted } from './exhausted.ts';
 
 interface Entry {
   readonly id: number;
@@ -23,8 +24,9 @@ const LOCALITY_FLAG: Readonly<Record<Locality, number>> = {
   unknown: 0,
 };
 
-export class BackendsExhausted extends Error {
-  override name = 'BackendsExhausted';
+/** A new one each time that the id is retired. */
+export interface RetiredBackend {
+  readonly key: string;
 }
 
 export class BackendTable {
@@ -34,7 +36,7 @@ export class BackendTable {
   readonly #byId: (Entry | undefined)[] = [];
   #size = 0;
   /** Retired ids, waiting for the last flow. */
-  readonly #retired = new Map<number, string>();
+  readonly #retired = new Map<number, RetiredBackend>();
   readonly #retiredByKey = new Map<string, number>();
   /** First in, first out: an id rests as long as possible. */
   readonly #free: number[] = [];
@@ -49,12 +51,13 @@ export class BackendTable {
     return this.#size;
   }
 
-  get retired(): ReadonlyMap<number, string> {
+  get retired(): ReadonlyMap<number, RetiredBackend> {
     return this.#retired;
   }
 
+  /** Of an id that is in use, or retired. */
   key(id: number): string | undefined {
-    return this.#byId[id]?.key ?? this.#retired.get(id);
+    return this.#byId[id]?.key ?? this.#retired.get(id)?.key;
   }
 
   /** The id of a backend, its row written; counts one more table that uses it. */
@@ -64,7 +67,7 @@ export class BackendTable {
       known.uses++;
       if (backend.locality !== 'unknown' && backend.locality !== known.locality) {
         known.locality = backend.locality;
-        this.#write(known.id, backend, protocol, known.locality, 0);
+        this.#write(known.id, backend, protocol, known.locality);
       }
       return known.id;
     }
@@ -73,7 +76,7 @@ export class BackendTable {
     this.#byKey.set(entry.key, entry);
     this.#byId[id] = entry;
     this.#size++;
-    this.#write(id, backend, protocol, entry.locality, 0);
+    this.#write(id, backend, protocol, entry.locality);
     return id;
   }
 
@@ -89,12 +92,11 @@ export class BackendTable {
     this.#maps.writeBackend(id, { ...row, flags: row.flags | BackendFlags.Retired });
   }
 
-  /** Nothing names these retired ids any more. */
-  forget(ids: Iterable<number>): void {
-    for (const id of ids) {
-      const key = this.#retired.get(id);
-      if (key === undefined) continue;
-      this.#dropRetired(id, key);
+  /** Nothing names these any more; one that was in use meanwhile stays. */
+  forget(retired: Iterable<readonly [id: number, as: RetiredBackend]>): void {
+    for (const [id, as] of retired) {
+      if (this.#retired.get(id) !== as) continue;
+      this.#dropRetired(id, as.key);
       this.#maps.clearBackend(id);
       this.#free.push(id);
     }
@@ -116,13 +118,15 @@ export class BackendTable {
     }
   }
 
-  /** A restored table uses this id. */
-  use(id: number): void {
+  /** A restored table uses this id. False: it is free or retired, no table should. */
+  use(id: number): boolean {
     const entry = this.#byId[id];
-    if (entry !== undefined) entry.uses++;
+    if (entry === undefined) return false;
+    entry.uses++;
+    return true;
   }
 
-  /** After all restored tables have called use(): retires what none of them uses. */
+  /** After all restored tables have called use(), and a grace period: retires what none of them uses. */
   retireUnused(): void {
     for (const entry of this.#byId) {
       if (entry === undefined || entry.uses > 0) continue;
@@ -132,7 +136,7 @@ export class BackendTable {
   }
 
   #setRetired(id: number, key: string): void {
-    this.#retired.set(id, key);
+    this.#retired.set(id, { key });
     this.#retiredByKey.set(key, id);
   }
 
@@ -152,19 +156,19 @@ export class BackendTable {
     if (this.#next < this.#maps.capacity.backends) return this.#next++;
     const id = this.#free.shift();
     if (id === undefined) {
-      throw new BackendsExhausted(
+      throw new Exhausted(
         `all ${String(this.#maps.capacity.backends)} backend rows are in use (${String(this.#retired.size)} of them only by running flows)`,
       );
     }
     return id;
   }
 
-  #write(id: number, backend: WantedBackend, protocol: Protocol, locality: Locality, flags: number): void {
+  #write(id: number, backend: WantedBackend, protocol: Protocol, locality: Locality): void {
     this.#maps.writeBackend(id, {
       addr: backend.address,
       port: backend.port,
       proto: PROTO[protocol],
-      flags: LOCALITY_FLAG[locality] | flags,
+      flags: LOCALITY_FLAG[locality],
       weight: 1,
       zone: 0,
     });

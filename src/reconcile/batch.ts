@@ -1,65 +1,102 @@
 // SPDX-License-Identifier: Apache-2.0
 // One round of the reconciler: some Services, from what is present to what is wanted, in the order that never shows a
-// client half a change: frontends off, backends, slots, flip, frontends on; what the old generation held goes after a
-// grace period.
+// client half a change: frontends off, names, backends, slots, flip, frontends on. What nothing leads to any more is
+// handed over to wait for a grace period: a program may have read the way to it just before.
 
-import type { FrontendKey } from '../abi/codecs.gen.ts';
+import type { FrontendKey, Service } from '../abi/codecs.gen.ts';
 import { SetMode } from '../abi/enums.gen.ts';
+import { packSet } from '../abi/set-word.ts';
 import type { LbMaps } from '../datapath/lb-maps.ts';
 import type { ObjectKey } from '../model/types.ts';
 import type { SetScope, WantedPort, WantedService } from '../plan/types.ts';
-import type { FrontendId, PresentFrontend, PresentPort, PresentService, PresentSet } from './present.ts';
-import { frontendId, frontendRow, portKey, sameFrontend, SCOPES, serviceRow, setOf } from './present.ts';
+import type { FrontendId, PresentFrontend, PresentPort, PresentService } from './present.ts';
+import {
+  EMPTY,
+  frontendId,
+  frontendRow,
+  leadsTo,
+  portKey,
+  sameFrontend,
+  SCOPES,
+  serviceRow,
+  setOf,
+} from './present.ts';
+import type { IdlePort } from './retirement.ts';
 import type { ServiceIds } from './service-ids.ts';
-import { packSet } from '../abi/set-word.ts';
-import type { Table, TableStore } from './table-store.ts';
+import type { RetiredTable, TableStore } from './table-store.ts';
 
 export interface State {
   readonly maps: LbMaps;
   readonly tables: TableStore;
   readonly ids: ServiceIds;
   readonly services: Map<ObjectKey, PresentService>;
+  /** Service ids by the frontends that they have in the maps. */
   readonly owners: Map<FrontendId, number>;
 }
 
-/** A frontend that another Service has; it is taken when that one lets go. */
+/** A frontend that another port has; it is taken when that one lets go. */
 export interface Conflict {
   readonly service: ObjectKey;
   readonly frontend: FrontendId;
-  readonly owner: number;
 }
 
 export interface BatchResult {
   /** Not applied, to be tried again; the present state of these is as it was or further on. */
   readonly failed: ReadonlyMap<ObjectKey, Error>;
   readonly conflicts: readonly Conflict[];
-  /** Frontends that lost their owner: whoever lost a conflict over them may try again. */
+  /** Frontends that nobody has any more: whoever lost a conflict over them may try again. */
   readonly released: readonly FrontendId[];
   /** To be freed after a grace period. */
-  readonly retiredTables: readonly Table[];
+  readonly retiredTables: readonly RetiredTable[];
+  /** To be emptied after a grace period. */
+  readonly idlePorts: readonly IdlePort[];
   readonly flipped: number;
+}
+
+interface Goal {
+  readonly key: ObjectKey;
+  readonly ports: ReadonlyMap<string, GoalPort>;
+  readonly present: PresentService;
+}
+
+interface GoalPort {
+  readonly wanted: WantedPort;
+  readonly name: Service;
+  readonly frontends: ReadonlySet<FrontendId>;
+}
+
+interface Loss {
+  readonly key: ObjectKey;
+  readonly port: PresentPort;
+  readonly id: FrontendId;
+  readonly frontend: FrontendKey;
+}
+
+interface Addition {
+  readonly key: ObjectKey;
+  readonly present: PresentService;
+  readonly portName: string;
+  readonly name: Service;
+  readonly service: number;
 }
 
 interface Put {
   readonly key: ObjectKey;
   readonly port: PresentPort;
+  readonly id: FrontendId;
   readonly frontend: PresentFrontend;
-}
-
-interface Goal {
-  readonly key: ObjectKey;
-  readonly ports: ReadonlyMap<string, WantedPort>;
-  readonly present: PresentService;
 }
 
 export class Batch {
   readonly #state: State;
-  readonly #goals: Goal[];
+  readonly #goals: readonly Goal[];
   readonly #failed = new Map<ObjectKey, Error>();
   readonly #conflicts: Conflict[] = [];
   readonly #released: FrontendId[] = [];
-  readonly #retiredTables: Table[] = [];
-  readonly #puts: Put[] = [];
+  readonly #retiredTables: RetiredTable[] = [];
+  readonly #idlePorts: IdlePort[] = [];
+  /** Frontends that one port of this round lets go and another takes over. */
+  readonly #passing = new Map<FrontendId, Loss>();
   #flipped = 0;
 
   /** wanted: every Service of this round, a deleted one without ports. */
@@ -67,101 +104,99 @@ export class Batch {
     this.#state = state;
     this.#goals = wanted.map(({ key, ports }) => ({
       key,
-      ports: new Map(ports.map((port) => [portKey(serviceRow(port)), port])),
+      ports: new Map(ports.map(toGoalPort)),
       present: state.services.get(key) ?? new Map<string, PresentPort>(),
     }));
   }
 
   run(): BatchResult {
     this.#removeFrontends();
+    this.#addPorts();
     for (const goal of this.#goals)
       this.#guard(goal.key, () => {
         this.#fillPorts(goal);
       });
     this.#addFrontends();
-    for (const goal of this.#goals) {
-      if (!this.#failed.has(goal.key))
-        this.#guard(goal.key, () => {
-          this.#retirePorts(goal);
-        });
-    }
+    this.#dropNotTaken();
+    for (const goal of this.#goals) if (!this.#failed.has(goal.key)) this.#retire(goal);
     return {
       failed: this.#failed,
       conflicts: this.#conflicts,
       released: this.#released,
       retiredTables: this.#retiredTables,
+      idlePorts: this.#idlePorts,
       flipped: this.#flipped,
     };
   }
 
   #removeFrontends(): void {
-    const claimed = new Set(this.#goals.flatMap(({ ports }) => [...ports.values()].flatMap(frontendIds)));
-    const gone: { key: FrontendKey; id: FrontendId; port: PresentPort; object: ObjectKey }[] = [];
-    for (const { key: object, ports, present } of this.#goals) {
-      for (const [name, port] of present) {
-        const wanted = ports.get(name);
-        const kept = new Set(wanted === undefined ? [] : frontendIds(wanted));
-        for (const [id, { key }] of port.frontends) {
-          if (kept.has(id)) continue;
-          // Another port of this round takes it over by overwriting the row: no packet finds it missing.
-          if (claimed.has(id)) {
-            port.frontends.delete(id);
-            this.#state.owners.delete(id);
-          } else gone.push({ key, id, port, object });
-        }
+    const lost = this.#goals.flatMap((goal) => [...losses(goal)]);
+    if (lost.length === 0) return;
+    const claimed = new Set<FrontendId>();
+    for (const { ports } of this.#goals)
+      for (const { frontends } of ports.values()) for (const id of frontends) claimed.add(id);
+    const gone: Loss[] = [];
+    for (const loss of lost) {
+      // Taken over by overwriting the row: no packet finds it missing.
+      if (claimed.has(loss.id)) this.#passing.set(loss.id, loss);
+      else gone.push(loss);
+    }
+    this.#drop(gone);
+  }
+
+  #drop(losses: readonly Loss[]): void {
+    this.#attempt(losses, (some) => {
+      this.#state.maps.deleteFrontends(some.map(({ frontend }) => frontend));
+      for (const { id, port } of some) {
+        port.frontends.delete(id);
+        this.#state.owners.delete(id);
+        this.#released.push(id);
       }
-    }
-    if (gone.length === 0) return;
-    try {
-      this.#state.maps.deleteFrontends(gone.map(({ key }) => key));
-    } catch (error) {
-      for (const { object } of gone) this.#failed.set(object, toError(error));
-      return;
-    }
-    for (const { id, port } of gone) {
-      port.frontends.delete(id);
-      this.#state.owners.delete(id);
-      this.#released.push(id);
-    }
+    });
   }
 
-  /** Ids, backends, slots and the flip, for every wanted port of one Service. */
-  #fillPorts(goal: Goal): void {
-    this.#addPorts(goal);
-    for (const [name, wanted] of goal.ports) {
-      const port = goal.present.get(name);
-      if (port === undefined) continue;
-      for (const scope of SCOPES) this.#flip(port, scope, wanted);
-      this.#claim(goal.key, port, wanted);
-    }
-  }
-
-  /** Names first: a port is present when its row is in the map. */
-  #addPorts(goal: Goal): void {
+  /** A port is present when its name is in the map. */
+  #addPorts(): void {
     const { ids, maps, services } = this.#state;
-    const added = [...goal.ports]
-      .filter(([name]) => !goal.present.has(name))
-      .map(([name, wanted]) => ({ name, row: serviceRow(wanted), service: ids.acquire(serviceRow(wanted)) }));
-    if (added.length === 0) return;
-    try {
-      maps.putServices(added.map(({ service, row }) => [service, row]));
-    } catch (error) {
-      for (const { service, row } of added) ids.retire(service, row);
-      throw error;
+    const added: Addition[] = [];
+    for (const { key, ports, present } of this.#goals) {
+      this.#guard(key, () => {
+        for (const [portName, { name }] of ports) {
+          if (!present.has(portName)) added.push({ key, present, portName, name, service: ids.acquire(name) });
+        }
+      });
     }
-    for (const { name, row, service } of added) {
-      for (const scope of SCOPES) maps.writeSet(setOf(service, scope), 0n);
-      goal.present.set(name, { service, name: row, frontends: new Map(), sets: { cluster: EMPTY, local: EMPTY } });
+    this.#attempt(added, (some) => {
+      maps.putServices(some.map(({ service, name }) => [service, name]));
+    });
+    for (const { key, present, portName, name, service } of added) {
+      if (this.#failed.has(key)) {
+        ids.retire(service, name);
+        continue;
+      }
+      // An agent that was killed may have left a word there.
+      for (const scope of SCOPES)
+        if (maps.readSet(setOf(service, scope)) !== 0n) maps.writeSet(setOf(service, scope), 0n);
+      const sets = { cluster: EMPTY, local: EMPTY };
+      present.set(portName, { service, name, frontends: new Map(), sets, leaving: false });
+      services.set(key, present);
     }
-    services.set(goal.key, goal.present);
+  }
+
+  /** Backends, slots and the flip, for every wanted port of one Service. */
+  #fillPorts({ ports, present }: Goal): void {
+    for (const [name, { wanted }] of ports) {
+      const port = present.get(name);
+      if (port === undefined) continue;
+      port.leaving = false;
+      for (const scope of SCOPES) if (isNeeded(port, scope, wanted)) this.#flip(port, scope, wanted);
+    }
   }
 
   #flip(port: PresentPort, scope: SetScope, wanted: WantedPort): void {
     const { tables, maps } = this.#state;
     const { backends, whenEmpty } = wanted.sets[scope];
-    // A list that no frontend uses costs nothing.
-    const used = wanted.frontends.some((frontend) => frontend.internal === scope || frontend.external === scope);
-    const table = used && backends.length > 0 ? tables.acquire(backends, wanted.protocol) : undefined;
+    const table = backends.length > 0 ? tables.acquire(backends, wanted.protocol) : undefined;
     const word =
       table === undefined
         ? packSet({ mode: whenEmpty === 'drop' ? SetMode.Drop : SetMode.Reject, first: 0, count: 0 })
@@ -172,59 +207,76 @@ export class Batch {
       this.#flipped++;
     }
     port.sets[scope] = { table, word };
-    this.#release(before.table);
-  }
-
-  #release(table: Table | undefined): void {
-    if (table !== undefined && this.#state.tables.release(table)) this.#retiredTables.push(table);
-  }
-
-  #claim(key: ObjectKey, port: PresentPort, wanted: WantedPort): void {
-    for (const frontend of wanted.frontends) {
-      const row = frontendRow(wanted, frontend, port.service);
-      const id = frontendId(row.key);
-      const owner = this.#state.owners.get(id);
-      if (owner !== undefined && owner !== port.service) {
-        this.#conflicts.push({ service: key, frontend: id, owner });
-        continue;
-      }
-      this.#state.owners.set(id, port.service);
-      const present = port.frontends.get(id);
-      if (present === undefined || !sameFrontend(present.row, row.row)) this.#puts.push({ key, port, frontend: row });
-    }
+    const retired = before.table === undefined ? undefined : tables.release(before.table);
+    if (retired !== undefined) this.#retiredTables.push(retired);
   }
 
   #addFrontends(): void {
-    const puts = this.#puts.filter(({ key }) => !this.#failed.has(key));
+    const { maps, owners } = this.#state;
+    const puts = new Map<FrontendId, Put>();
+    for (const goal of this.#goals) if (!this.#failed.has(goal.key)) this.#claim(goal, puts);
+    const changed = [...puts.values()].filter(({ id, port, frontend }) => {
+      const present = port.frontends.get(id);
+      return present === undefined || !sameFrontend(present.row, frontend.row);
+    });
+    this.#attempt(changed, (some) => {
+      maps.putFrontends(some.map(({ frontend }) => [frontend.key, frontend.row]));
+      for (const { id, port, frontend } of some) {
+        this.#passing.get(id)?.port.frontends.delete(id);
+        port.frontends.set(id, frontend);
+        owners.set(id, port.service);
+      }
+    });
+    for (const { id } of changed) if (!owners.has(id)) this.#released.push(id);
+  }
+
+  /** First come, first served: a frontend belongs to the port that has it until that one lets go. */
+  #claim({ key, ports, present }: Goal, puts: Map<FrontendId, Put>): void {
+    for (const [name, { wanted }] of ports) {
+      const port = present.get(name);
+      if (port === undefined) continue;
+      for (const one of wanted.frontends) {
+        const frontend = frontendRow(wanted, one, port.service);
+        const id = frontendId(frontend.key);
+        const holder = this.#passing.has(id) ? undefined : this.#state.owners.get(id);
+        const owner = puts.get(id)?.port.service ?? holder ?? port.service;
+        if (owner === port.service) puts.set(id, { key, port, id, frontend });
+        else this.#conflicts.push({ service: key, frontend: id });
+      }
+    }
+  }
+
+  /** Who was to take over has failed. Within one Service the old port keeps the frontend until the next try; an other's
+   * failure is no reason to keep what was to go. */
+  #dropNotTaken(): void {
+    this.#drop([...this.#passing.values()].filter(({ port, id }) => port.frontends.has(id)));
+  }
+
+  /** Hands over what no frontend leads to any more. */
+  #retire({ key, ports, present }: Goal): void {
+    for (const [name, port] of present) {
+      const wanted = ports.get(name)?.wanted;
+      if (wanted === undefined && port.leaving) continue;
+      port.leaving = wanted === undefined;
+      const idle = SCOPES.filter((scope) => port.sets[scope] !== EMPTY && !isNeeded(port, scope, wanted));
+      if (idle.length === 0 && !port.leaving) continue;
+      const sets: IdlePort['sets'] = Object.fromEntries(idle.map((scope) => [scope, port.sets[scope]]));
+      this.#idlePorts.push({ key, name, port, sets });
+    }
+  }
+
+  /** All at once; if that fails, one by one, because one Service's failure is not the others'. */
+  #attempt<T extends { readonly key: ObjectKey }>(items: readonly T[], write: (some: readonly T[]) => void): void {
+    const some = items.filter(({ key }) => !this.#failed.has(key));
+    if (some.length === 0) return;
     try {
-      this.#put(puts);
+      write(some);
     } catch {
-      // One Service's failure is not the others': find whose it is.
-      for (const put of puts)
-        this.#guard(put.key, () => {
-          this.#put([put]);
+      for (const item of some)
+        this.#guard(item.key, () => {
+          write([item]);
         });
     }
-  }
-
-  #put(puts: readonly Put[]): void {
-    if (puts.length === 0) return;
-    this.#state.maps.putFrontends(puts.map(({ frontend }) => [frontend.key, frontend.row]));
-    for (const { port, frontend } of puts) port.frontends.set(frontendId(frontend.key), frontend);
-  }
-
-  /** Ports that are wanted no more; their frontends have gone. */
-  #retirePorts(goal: Goal): void {
-    for (const [name, port] of goal.present) {
-      if (goal.ports.has(name)) continue;
-      for (const scope of SCOPES) {
-        this.#state.maps.writeSet(setOf(port.service, scope), 0n);
-        this.#release(port.sets[scope].table);
-      }
-      this.#state.ids.retire(port.service, port.name);
-      goal.present.delete(name);
-    }
-    if (goal.present.size === 0) this.#state.services.delete(goal.key);
   }
 
   #guard(key: ObjectKey, action: () => void): void {
@@ -236,10 +288,25 @@ export class Batch {
   }
 }
 
-const EMPTY: PresentSet = { table: undefined, word: 0n };
+/** A list that no frontend uses costs nothing; one that a present frontend still uses is kept up until that changes. */
+function isNeeded(port: PresentPort, scope: SetScope, wanted: WantedPort | undefined): boolean {
+  const isWanted =
+    wanted?.frontends.some(({ internal, external }) => internal === scope || external === scope) ?? false;
+  return isWanted || leadsTo(port, scope);
+}
 
-function frontendIds(port: WantedPort): FrontendId[] {
-  return port.frontends.map((frontend) => frontendId(frontendRow(port, frontend, 0).key));
+/** Frontends that a Service has and does not want, or wants for another of its ports. */
+function* losses({ key, ports, present }: Goal): Generator<Loss> {
+  for (const [name, port] of present) {
+    const kept = ports.get(name)?.frontends;
+    for (const [id, { key: frontend }] of port.frontends) if (kept?.has(id) !== true) yield { key, port, id, frontend };
+  }
+}
+
+function toGoalPort(wanted: WantedPort): [string, GoalPort] {
+  const name = serviceRow(wanted);
+  const frontends = new Set(wanted.frontends.map((frontend) => frontendId(frontendRow(wanted, frontend, 0).key)));
+  return [portKey(name), { wanted, name, frontends }];
 }
 
 function toError(error: unknown): Error {

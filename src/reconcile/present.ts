@@ -22,11 +22,17 @@ export interface PresentSet {
   readonly word: bigint;
 }
 
+/** Nothing is there, and the set's word is 0. */
+export const EMPTY: PresentSet = { table: undefined, word: 0n };
+
+/** One whose name is in the map. */
 export interface PresentPort {
   readonly service: number;
   readonly name: Service;
   readonly frontends: Map<FrontendId, PresentFrontend>;
   readonly sets: Record<SetScope, PresentSet>;
+  /** Wanted no more, and without frontends; its sets wait for a grace period. */
+  leaving: boolean;
 }
 
 /** By portKey. */
@@ -37,6 +43,13 @@ export const SCOPES: readonly SetScope[] = ['cluster', 'local'];
 /** A service's sets lie side by side: cluster first. */
 export function setOf(service: number, scope: SetScope): number {
   return service * 2 + (scope === 'local' ? 1 : 0);
+}
+
+/** Whether a frontend in the maps leads to the set. */
+export function leadsTo(port: PresentPort, scope: SetScope): boolean {
+  const set = setOf(port.service, scope);
+  for (const { row } of port.frontends.values()) if (row.setInternal === set || row.setExternal === set) return true;
+  return false;
 }
 
 export function frontendId(key: FrontendKey): FrontendId {

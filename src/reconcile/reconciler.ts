@@ -4,6 +4,7 @@
 
 import { EventEmitter } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { FrontendKey } from '../abi/codecs.gen.ts';
 import type { LbMaps } from '../datapath/lb-maps.ts';
 import type { Store } from '../model/store.ts';
 import type { ObjectKey } from '../model/types.ts';
@@ -13,10 +14,12 @@ import type { WantedService } from '../plan/types.ts';
 import { BackendTable } from './backend-table.ts';
 import { Batch } from './batch.ts';
 import type { Conflict, State } from './batch.ts';
+import { Exhausted } from './exhausted.ts';
 import type { FrontendId } from './present.ts';
+import { frontendId } from './present.ts';
 import { restorePresent } from './restore.ts';
+import { Retirement } from './retirement.ts';
 import { ServiceIds } from './service-ids.ts';
-import type { Table } from './table-store.ts';
 import { TableStore } from './table-store.ts';
 
 export interface ReconcilerOptions {
@@ -30,7 +33,7 @@ export interface ReconcilerOptions {
 }
 
 export interface ReconcilerEvents {
-  /** Everything known is in the maps, for the first time since start. */
+  /** Everything known is in the maps, or is one of problems(), for the first time since start. */
   ready: [];
   /** Some Services were applied. */
   applied: [{ readonly services: number; readonly flipped: number; readonly durationMs: number }];
@@ -48,15 +51,26 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
   readonly tables: TableStore;
   readonly #state: State;
   readonly #options: ReconcilerOptions;
-  readonly #failures = new Map<ObjectKey, { attempts: number; message: string; timer: NodeJS.Timeout }>();
-  readonly #conflicts = new Map<ObjectKey, readonly Conflict[]>();
+  readonly #failures = new Map<ObjectKey, { attempts: number; error: Error; timer: NodeJS.Timeout }>();
+  readonly #conflicts = new Map<ObjectKey, readonly FrontendId[]>();
+  /** Who lost a conflict, by the frontend. */
   readonly #contenders = new Map<FrontendId, Set<ObjectKey>>();
   readonly #queue = new Set<ObjectKey>();
-  #retiredTables: Table[] = [];
-  #nodeRevision = -1;
+  /** Services that have gone: last, so that who takes over what they have is known by then. */
+  readonly #removals = new Set<ObjectKey>();
+  readonly #retirement: Retirement;
+  #retiring: Promise<void> | undefined;
+  #strays: readonly FrontendKey[];
+  #zone: string | undefined;
   #scheduled = false;
+  /** Under way or waiting for the one under way. */
+  #syncs = 0;
   #running: Promise<void> = Promise.resolve();
-  #freeing: Promise<void> | undefined;
+  /** Failures of what belongs to no Service. */
+  #setbacks = 0;
+  #setbackTimer: NodeJS.Timeout | undefined;
+  /** A grace period has passed since the predecessor's last write. */
+  #settledIn = false;
   #ready = false;
   #stopped = false;
   readonly #wake = (): void => {
@@ -70,12 +84,20 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
     this.ids = new ServiceIds(options.maps);
     this.tables = new TableStore(options.maps, this.backends, options.tableCap);
     const { services, owners, strays } = restorePresent(options.maps, this.backends, this.tables, this.ids);
-    if (strays.length > 0) options.maps.deleteFrontends(strays);
+    this.#strays = strays;
     this.#state = { maps: options.maps, tables: this.tables, ids: this.ids, services, owners };
+    this.#retirement = new Retirement(this.#state);
   }
 
   get ready(): boolean {
     return this.#ready;
+  }
+
+  /** Nothing waits: for a round, for a retry, or for a grace period. */
+  get isIdle(): boolean {
+    const waiting = this.#queue.size + this.#removals.size + this.#failures.size;
+    const busy = this.#scheduled || this.#syncs > 0 || this.#setbackTimer !== undefined;
+    return waiting === 0 && !busy && this.#retiring === undefined && !this.#retirement.pending;
   }
 
   start(): void {
@@ -89,30 +111,19 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
     this.#options.store.off('change', this.#wake);
     for (const { timer } of this.#failures.values()) clearTimeout(timer);
     await this.#running;
-    await this.#freeing;
-  }
-
-  /** Resolves when nothing is waiting for a round or to be freed; what has failed waits for its own time. */
-  async idle(): Promise<void> {
-    do {
-      await nextTurn();
-      await this.#running;
-      await this.#freeing;
-    } while (this.#scheduled || this.#freeing !== undefined);
-  }
-
-  /** Services that will be tried again. */
-  get failures(): number {
-    return this.#failures.size;
+    await this.#retiring;
+    clearTimeout(this.#setbackTimer);
   }
 
   /** What is wanted but not in the maps, and why. */
   problems(): { readonly service: ObjectKey; readonly message: string }[] {
-    const failed = [...this.#failures].map(([service, { message }]) => ({ service, message }));
-    const lost = [...this.#conflicts.values()].flat().map(({ service, frontend, owner }) => ({
-      service,
-      message: `frontend ${frontend} belongs to ${this.#ownerName(owner)}; give one of them another address or port`,
-    }));
+    const failed = [...this.#failures].map(([service, { error }]) => ({ service, message: error.message }));
+    const lost = [...this.#conflicts].flatMap(([service, frontends]) =>
+      frontends.map((frontend) => ({
+        service,
+        message: `frontend ${frontend} belongs to ${this.#ownerName(frontend)}; give one of them another address or port`,
+      })),
+    );
     return [...failed, ...lost];
   }
 
@@ -121,23 +132,26 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
+      this.#syncs++;
       this.#running = this.#running
         .then(() => this.#sync())
         .catch((error: unknown) => {
-          this.emit('error', error);
+          this.#setback(error);
+        })
+        .finally(() => {
+          this.#syncs--;
         });
     });
   }
 
   async #sync(): Promise<void> {
+    await this.#settleIn();
     this.#collect();
     const started = performance.now();
     let turn = started;
     let services = 0;
     let flipped = 0;
-    while (this.#queue.size > 0 && !this.#stopped) {
-      const keys = [...this.#queue].slice(0, ROUND);
-      for (const key of keys) this.#queue.delete(key);
+    for (let keys = this.#take(); keys.length > 0 && !this.#stopped; keys = this.#take()) {
       flipped += this.#round(keys);
       services += keys.length;
       if (performance.now() - turn > TURN_MS) {
@@ -146,22 +160,68 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
         this.#collect();
       }
     }
-    this.#freeTables();
     if (services > 0) this.emit('applied', { services, flipped, durationMs: performance.now() - started });
     if (!this.#ready && !this.#stopped) {
       this.#ready = true;
       this.emit('ready');
     }
+    this.#retire();
+    this.#removeStrays();
+    if (this.#retiring === undefined) this.#setbacks = 0;
+  }
+
+  /** What the predecessor released may still be read: nothing is written before that has ended. */
+  async #settleIn(): Promise<void> {
+    if (this.#settledIn) return;
+    if (this.#state.services.size > 0) await this.#options.maps.gracePeriod();
+    this.backends.retireUnused();
+    this.#settledIn = true;
   }
 
   #collect(): void {
-    const { store } = this.#options;
-    for (const key of store.takeDirty()) this.#queue.add(key);
-    if (this.#nodeRevision === store.nodeRevision) return;
-    // The first time, too: what is present and wanted no more must go.
-    this.#nodeRevision = store.nodeRevision;
-    for (const key of store.services.keys()) this.#queue.add(key);
-    for (const key of this.#state.services.keys()) this.#queue.add(key);
+    const { store, nodeName } = this.#options;
+    for (const key of store.takeDirty()) this.#enqueue(key);
+    const zone = store.nodes.get(nodeName)?.zone ?? '';
+    if (this.#zone === zone) return;
+    const isFirst = this.#zone === undefined;
+    this.#zone = zone;
+    for (const key of store.services.keys()) this.#enqueue(key);
+    // What is present and wanted no more must go.
+    if (isFirst) for (const key of this.#state.services.keys()) this.#enqueue(key);
+  }
+
+  #enqueue(key: ObjectKey): void {
+    const gone = !this.#options.store.services.has(key);
+    (gone ? this.#removals : this.#queue).add(key);
+    (gone ? this.#queue : this.#removals).delete(key);
+  }
+
+  /** The Services of the next round. */
+  #take(): ObjectKey[] {
+    const from = this.#queue.size > 0 ? this.#queue : this.#removals;
+    const keys: ObjectKey[] = [];
+    for (const key of from) {
+      if (keys.length === ROUND) break;
+      keys.push(key);
+      from.delete(key);
+    }
+    return this.#contenders.size === 0 ? keys : this.#withContenders(keys);
+  }
+
+  /** Those who wait for a frontend of these come along, so that it passes on without a gap. */
+  #withContenders(keys: readonly ObjectKey[]): ObjectKey[] {
+    const all = new Set(keys);
+    for (const key of keys) {
+      for (const port of this.#state.services.get(key)?.values() ?? []) {
+        for (const id of port.frontends.keys())
+          for (const contender of this.#contenders.get(id) ?? []) all.add(contender);
+      }
+    }
+    for (const key of all) {
+      this.#queue.delete(key);
+      this.#removals.delete(key);
+    }
+    return [...all];
   }
 
   #round(keys: readonly ObjectKey[]): number {
@@ -175,9 +235,9 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
     }
     for (const conflict of result.conflicts) this.#addConflict(conflict);
     for (const frontend of result.released) {
-      for (const key of this.#contenders.get(frontend) ?? []) this.#queue.add(key);
+      for (const key of this.#contenders.get(frontend) ?? []) this.#enqueue(key);
     }
-    this.#retiredTables.push(...result.retiredTables);
+    this.#retirement.add(result);
     return result.flipped;
   }
 
@@ -189,34 +249,58 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
     return planService(service, store.slices.get(key)?.values() ?? [], node);
   }
 
-  #freeTables(): void {
-    if (this.#retiredTables.length === 0 || this.#freeing !== undefined) return;
-    const tables = this.#retiredTables;
-    this.#retiredTables = [];
-    this.#freeing = this.#options.maps
-      .gracePeriod()
+  #retire(): void {
+    if (!this.#retirement.pending || this.#retiring !== undefined || this.#stopped) return;
+    this.#retiring = this.#retirement
+      .run(this.#options.maps)
       .then(() => {
-        for (const table of tables) this.tables.free(table);
+        this.#retiring = undefined;
+        this.#setbacks = 0;
+        this.#tryExhaustedAgain();
+        this.#retire();
       })
       .catch((error: unknown) => {
-        this.#retiredTables.push(...tables);
-        this.emit('error', error);
-      })
-      .finally(() => {
-        this.#freeing = undefined;
-        if (!this.#stopped) this.#freeTables();
+        this.#retiring = undefined;
+        this.#setback(error);
       });
+  }
+
+  /** There may be room now. */
+  #tryExhaustedAgain(): void {
+    for (const [key, { error }] of this.#failures) if (error instanceof Exhausted) this.#enqueue(key);
+    if (this.#queue.size > 0) this.#schedule();
+  }
+
+  #removeStrays(): void {
+    const strays = this.#strays.filter((key) => !this.#state.owners.has(frontendId(key)));
+    if (strays.length > 0) this.#options.maps.deleteFrontends(strays);
+    this.#strays = [];
+  }
+
+  /** Something that belongs to no Service has failed; a later round does it again. */
+  #setback(error: unknown): void {
+    if (!this.#stopped && this.#setbackTimer === undefined) {
+      this.#setbackTimer = setTimeout(() => {
+        this.#setbackTimer = undefined;
+        this.#schedule();
+      }, this.#backoff(++this.#setbacks));
+    }
+    this.emit('error', error);
+  }
+
+  #backoff(attempt: number): number {
+    return (this.#options.backoff ?? defaultBackoff)(attempt);
   }
 
   #retry(key: ObjectKey, error: Error): void {
     const attempts = (this.#failures.get(key)?.attempts ?? 0) + 1;
-    const retryMs = (this.#options.backoff ?? defaultBackoff)(attempts);
+    const retryMs = this.#backoff(attempts);
     clearTimeout(this.#failures.get(key)?.timer);
     const timer = setTimeout(() => {
-      this.#queue.add(key);
+      this.#enqueue(key);
       this.#schedule();
     }, retryMs);
-    this.#failures.set(key, { attempts, message: error.message, timer });
+    this.#failures.set(key, { attempts, error, timer });
     this.emit('problem', { service: key, message: error.message, retryMs });
   }
 
@@ -225,15 +309,15 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
     this.#failures.delete(key);
   }
 
-  #addConflict(conflict: Conflict): void {
-    this.#conflicts.set(conflict.service, [...(this.#conflicts.get(conflict.service) ?? []), conflict]);
-    let contenders = this.#contenders.get(conflict.frontend);
-    if (contenders === undefined) this.#contenders.set(conflict.frontend, (contenders = new Set<ObjectKey>()));
-    contenders.add(conflict.service);
+  #addConflict({ service, frontend }: Conflict): void {
+    this.#conflicts.set(service, [...(this.#conflicts.get(service) ?? []), frontend]);
+    let contenders = this.#contenders.get(frontend);
+    if (contenders === undefined) this.#contenders.set(frontend, (contenders = new Set<ObjectKey>()));
+    contenders.add(service);
   }
 
   #forgetConflicts(key: ObjectKey): void {
-    for (const { frontend } of this.#conflicts.get(key) ?? []) {
+    for (const frontend of this.#conflicts.get(key) ?? []) {
       const contenders = this.#contenders.get(frontend);
       contenders?.delete(key);
       if (contenders?.size === 0) this.#contenders.delete(frontend);
@@ -241,11 +325,12 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
     this.#conflicts.delete(key);
   }
 
-  #ownerName(id: number): string {
+  #ownerName(frontend: FrontendId): string {
+    const id = this.#state.owners.get(frontend);
     for (const [key, ports] of this.#state.services) {
       for (const port of ports.values()) if (port.service === id) return key;
     }
-    return `service id ${String(id)}`;
+    return 'nobody yet';
   }
 }
 

@@ -3,23 +3,26 @@
 // only what differs from the plan.
 
 import type { FrontendKey } from '../abi/codecs.gen.ts';
-import { SetMode } from '../abi/enums.gen.ts';
+import { SetMode, SlotGeometry } from '../abi/enums.gen.ts';
+import { unpackSet } from '../abi/set-word.ts';
 import type { LbMaps } from '../datapath/lb-maps.ts';
 import type { ObjectKey } from '../model/types.ts';
 import type { BackendTable } from './backend-table.ts';
 import type { FrontendId, PresentPort, PresentService, PresentSet } from './present.ts';
-import { frontendId, objectKeyOf, portKey, SCOPES, setOf } from './present.ts';
+import { EMPTY, frontendId, objectKeyOf, portKey, SCOPES, setOf } from './present.ts';
 import type { ServiceIds } from './service-ids.ts';
-import { unpackSet } from '../abi/set-word.ts';
 import type { Table, TableStore } from './table-store.ts';
 
 export interface Restored {
   readonly services: Map<ObjectKey, PresentService>;
   readonly owners: Map<FrontendId, number>;
-  /** Frontends that no service claims; removed at once. */
+  /** Frontends of no service: to be removed, unless a Service takes them over. */
   readonly strays: readonly FrontendKey[];
 }
 
+const SEGMENT_SLOTS = SlotGeometry.SlotsPerBlock * SlotGeometry.BlocksPerSegment;
+
+/** Writes nothing: what the predecessor has read or released may still be in the hands of programs. */
 export function restorePresent(maps: LbMaps, backends: BackendTable, tables: TableStore, ids: ServiceIds): Restored {
   backends.restore();
   const names = new Map(maps.services());
@@ -31,7 +34,7 @@ export function restorePresent(maps: LbMaps, backends: BackendTable, tables: Tab
       cluster: readSet(maps, byFirst, setOf(service, 'cluster')),
       local: readSet(maps, byFirst, setOf(service, 'local')),
     };
-    ports.set(service, { service, name, frontends: new Map(), sets });
+    ports.set(service, { service, name, frontends: new Map(), sets, leaving: false });
   }
   const owners = new Map<FrontendId, number>();
   const strays: FrontendKey[] = [];
@@ -44,35 +47,31 @@ export function restorePresent(maps: LbMaps, backends: BackendTable, tables: Tab
     port.frontends.set(frontendId(key), { key, row });
     owners.set(frontendId(key), row.service);
   }
-  backends.retireUnused();
-  return { services: groupPorts(ports.values(), ids), owners, strays };
+  return { services: groupPorts(ports.values()), owners, strays };
 }
 
 function* presentWords(maps: LbMaps, services: Iterable<number>): Generator<{ first: number; count: number }> {
+  const end = maps.slotSegments() * SEGMENT_SLOTS;
   for (const service of services) {
     for (const scope of SCOPES) {
-      const state = unpackSet(maps.readSet(setOf(service, scope)));
-      if (state.mode === SetMode.Hash) yield state;
+      const { mode, first, count } = unpackSet(maps.readSet(setOf(service, scope)));
+      if (mode === SetMode.Hash && count > 0 && first + count <= end) yield { first, count };
     }
   }
 }
 
 function readSet(maps: LbMaps, byFirst: ReadonlyMap<number, Table>, set: number): PresentSet {
   const word = maps.readSet(set);
+  if (word === 0n) return EMPTY;
   const state = unpackSet(word);
   const table = state.mode === SetMode.Hash ? byFirst.get(state.first) : undefined;
   if (table !== undefined) table.uses++;
   return { table, word };
 }
 
-/** A port without frontends was retired by the predecessor. */
-function groupPorts(ports: Iterable<PresentPort>, ids: ServiceIds): Map<ObjectKey, PresentService> {
+function groupPorts(ports: Iterable<PresentPort>): Map<ObjectKey, PresentService> {
   const services = new Map<ObjectKey, PresentService>();
   for (const port of ports) {
-    if (port.frontends.size === 0 && port.sets.cluster.table === undefined && port.sets.local.table === undefined) {
-      ids.retire(port.service, port.name);
-      continue;
-    }
     const key = objectKeyOf(port.name);
     let service = services.get(key);
     if (service === undefined) services.set(key, (service = new Map<string, PresentPort>()));

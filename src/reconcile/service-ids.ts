@@ -4,15 +4,18 @@
 
 import type { Service } from '../abi/codecs.gen.ts';
 import type { LbMaps } from '../datapath/lb-maps.ts';
+import { Exhausted } from './exhausted.ts';
 import { objectKeyOf, portKey } from './present.ts';
 
-export class ServicesExhausted extends Error {
-  override name = 'ServicesExhausted';
+/** A new one each time that the id is retired. */
+export interface RetiredService {
+  /** `namespace/name:port`. */
+  readonly name: string;
 }
 
 export class ServiceIds {
   readonly #maps: LbMaps;
-  readonly #retired = new Map<number, string>();
+  readonly #retired = new Map<number, RetiredService>();
   readonly #retiredByName = new Map<string, number>();
   readonly #free: number[] = [];
   /** 0 is never handed out, so that an empty row shows. */
@@ -22,7 +25,7 @@ export class ServiceIds {
     this.#maps = maps;
   }
 
-  get retired(): ReadonlyMap<number, string> {
+  get retired(): ReadonlyMap<number, RetiredService> {
     return this.#retired;
   }
 
@@ -36,23 +39,26 @@ export class ServiceIds {
     }
     const id = this.#next < this.#maps.capacity.services ? this.#next++ : this.#free.shift();
     if (id === undefined) {
-      throw new ServicesExhausted(`all ${String(this.#maps.capacity.services)} service ids are in use`);
+      throw new Exhausted(
+        `all ${String(this.#maps.capacity.services)} service ids are in use (${String(this.#retired.size)} of them only by running flows)`,
+      );
     }
     return id;
   }
 
-  retire(id: number, name: Service): void {
-    this.#retired.set(id, fullName(name));
-    this.#retiredByName.set(fullName(name), id);
+  retire(id: number, service: Service): void {
+    const name = fullName(service);
+    this.#retired.set(id, { name });
+    this.#retiredByName.set(name, id);
   }
 
-  /** Nothing names these retired ids any more. */
-  forget(ids: readonly number[]): void {
-    const gone = ids.filter((id) => this.#retired.has(id));
+  /** Nothing names these any more; one that was in use meanwhile stays. */
+  forget(retired: readonly (readonly [id: number, as: RetiredService])[]): void {
+    const gone = retired.filter(([id, as]) => this.#retired.get(id) === as);
     if (gone.length === 0) return;
-    this.#maps.deleteServices(gone);
-    for (const id of gone) {
-      this.#retiredByName.delete(this.#retired.get(id) ?? '');
+    this.#maps.deleteServices(gone.map(([id]) => id));
+    for (const [id, { name }] of gone) {
+      this.#retiredByName.delete(name);
       this.#retired.delete(id);
       this.#free.push(id);
     }

@@ -3,16 +3,13 @@
 // Numbers only; it touches no map.
 
 import { SlotGeometry } from '../abi/enums.gen.ts';
+import { Exhausted } from './exhausted.ts';
 
 const SEGMENT_SLOTS = SlotGeometry.SlotsPerBlock * SlotGeometry.BlocksPerSegment;
 /** log2 of the slots in a segment. */
 const TOP = 31 - Math.clz32(SEGMENT_SLOTS);
 /** log2 of the slots in a block: the smallest run. */
 const BOTTOM = 31 - Math.clz32(SlotGeometry.SlotsPerBlock);
-
-export class SlotsExhausted extends Error {
-  override name = 'SlotsExhausted';
-}
 
 export class SlotAllocator {
   /** Starts of free runs, by log2 of their length. */
@@ -35,7 +32,7 @@ export class SlotAllocator {
     while (from <= TOP && this.#freeOf(from).size === 0) from++;
     if (from > TOP) {
       if (this.#segments >= this.#maxSegments) {
-        throw new SlotsExhausted(
+        throw new Exhausted(
           `no ${String(count)} contiguous slots are free in ${String(this.#segments)} segments; allow more slot segments`,
         );
       }
@@ -81,7 +78,9 @@ export class SlotAllocator {
       }
       return;
     }
-    throw new Error(`slots from ${String(first)} on are used by two tables`);
+    throw new Error(
+      `two tables lie over each other at slot ${String(first)}: the maps are damaged; remove them with \`bpfsvc cleanup\``,
+    );
   }
 
   #freeOf(order: number): Set<number> {

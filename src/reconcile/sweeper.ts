@@ -60,8 +60,8 @@ export class Sweeper {
 
   /** One walk over everything. What was retired before it began and is named by nothing that it met may be forgotten. */
   async sweep(backends: BackendTable, services: ServiceIds): Promise<SweepResult> {
-    const retiredBackends = [...backends.retired.keys()];
-    const retiredServices = [...services.retired.keys()];
+    const retiredBackends = [...backends.retired];
+    const retiredServices = [...services.retired];
     const named = { backends: new Set<number>(), services: new Set<number>() };
     const four = await this.#sweepFamily(
       this.#maps.flows4(),
@@ -82,8 +82,8 @@ export class Sweeper {
     for (const rows of [this.#maps.sockets(), this.#maps.udpPeers()]) {
       for (const [, { backend, service }] of rows) note(named, backend, service);
     }
-    backends.forget(retiredBackends.filter((id) => !named.backends.has(id)));
-    services.forget(retiredServices.filter((id) => !named.services.has(id)));
+    backends.forget(retiredBackends.filter(([id]) => !named.backends.has(id)));
+    services.forget(retiredServices.filter(([id]) => !named.services.has(id)));
     return { live: four.live + six.live, removed: four.removed + six.removed, ...named };
   }
 

@@ -19,6 +19,13 @@ export interface Table {
   /** Distinct, in the order of the sorted keys. */
   readonly ids: readonly number[];
   uses: number;
+  /** Since the last use ended; undefined before. */
+  retired: RetiredTable | undefined;
+}
+
+/** A new one each time that a table's last use ends: a grace period that began before says nothing about it. */
+export interface RetiredTable {
+  readonly table: Table;
 }
 
 interface NamedBackend {
@@ -30,6 +37,8 @@ export class TableStore {
   readonly #maps: LbMaps;
   readonly #backends: BackendTable;
   readonly #slots: SlotAllocator;
+  readonly #present = new Set<Table>();
+  /** Those that can be shared: sound, and of today's size. */
   readonly #byContent = new Map<string, Table>();
   readonly #cap: number;
 
@@ -41,7 +50,7 @@ export class TableStore {
   }
 
   get size(): number {
-    return this.#byContent.size;
+    return this.#present.size;
   }
 
   /** A table for these backends (at least one, sorted), its slots written; counts one more set that uses it. */
@@ -57,51 +66,49 @@ export class TableStore {
     const first = this.#slots.allocate(count);
     const ids: number[] = [];
     try {
+      const slots = this.#maps.slotSegment(Math.floor(first / SEGMENT_SLOTS));
       for (const backend of backends) ids.push(this.#backends.acquire(backend, protocol));
+      fillSlots(slots, first % SEGMENT_SLOTS, backends, ids, count);
     } catch (error) {
       for (const id of ids) this.#backends.release(id);
       this.#slots.free(first, count);
       throw error;
     }
-    const order = maglevTable(
-      backends.map((backend) => backend.key),
-      count,
-    );
-    const slots = this.#maps.slotSegment(Math.floor(first / SEGMENT_SLOTS));
-    const base = first % SEGMENT_SLOTS;
-    for (let slot = 0; slot < count; slot++) slots[base + slot] = ids[order[slot] ?? 0] ?? 0;
-    const table: Table = { content, first, count, ids, uses: 1 };
+    const table: Table = { content, first, count, ids, uses: 1, retired: undefined };
+    this.#present.add(table);
     this.#byContent.set(content, table);
     return table;
   }
 
-  /** One set less. True: this was the last, free() it after a grace period unless acquired again. */
-  release(table: Table): boolean {
-    return --table.uses === 0;
+  /** One set less. Defined: this was the last, free() it after a grace period. */
+  release(table: Table): RetiredTable | undefined {
+    if (--table.uses > 0) return undefined;
+    table.retired = { table };
+    return table.retired;
   }
 
-  /** Frees a table's slots and its hold on backends; nothing when it is in use again. */
-  free(table: Table): void {
-    if (table.uses > 0 || this.#byContent.get(table.content) !== table) return;
-    this.#byContent.delete(table.content);
+  /** Frees a table's slots and its hold on backends; nothing when it has been in use since. */
+  free(retired: RetiredTable): void {
+    const { table } = retired;
+    if (table.uses > 0 || table.retired !== retired || !this.#present.delete(table)) return;
+    if (this.#byContent.get(table.content) === table) this.#byContent.delete(table.content);
     this.#slots.free(table.first, table.count);
     for (const id of table.ids) this.#backends.release(id);
   }
 
-  /** Takes over the tables that present words point at. One with a slot that names no backend is left out. */
+  /** Takes over the tables that present words point at. One that is damaged holds its slots until no word does. */
   restore(words: Iterable<{ readonly first: number; readonly count: number }>): Map<number, Table> {
     const byFirst = new Map<number, Table>();
     const lastSeen = new Uint32Array(this.#maps.capacity.backends);
     // By place, so that each segment is mapped once.
     for (const { first, count } of [...words].sort((a, b) => a.first - b.first)) {
       if (byFirst.has(first)) continue;
-      const named = this.#namedBySlots(first, count, lastSeen, byFirst.size + 1);
-      if (named === undefined) continue;
+      const { named, sound } = this.#namedBySlots(first, count, lastSeen, byFirst.size + 1);
       const content = tableContent(named.map(({ key }) => key));
-      const table: Table = { content, first, count, ids: named.map(({ id }) => id), uses: 0 };
+      const table: Table = { content, first, count, ids: named.map(({ id }) => id), uses: 0, retired: undefined };
       byFirst.set(first, table);
-      for (const id of table.ids) this.#backends.use(id);
-      if (!this.#byContent.has(content) && count === tableSize(named.length, this.#cap)) {
+      this.#present.add(table);
+      if (sound && !this.#byContent.has(content) && count === tableSize(named.length, this.#cap)) {
         this.#byContent.set(content, table);
       }
     }
@@ -109,21 +116,28 @@ export class TableStore {
     return byFirst;
   }
 
-  /** Backends that a table's slots name, by key; undefined: a slot names none. Marks them in lastSeen with a number of
-   * this table's own: there are millions of slots, a Set of them would take seconds. */
-  #namedBySlots(first: number, count: number, lastSeen: Uint32Array, mark: number): NamedBackend[] | undefined {
+  /** Backends that a table's slots name, by key; not sound: a slot names none, or one that has left. Marks them in
+   * lastSeen with a number of this table's own: there are millions of slots, a Set of them would take seconds. */
+  #namedBySlots(
+    first: number,
+    count: number,
+    lastSeen: Uint32Array,
+    mark: number,
+  ): { named: NamedBackend[]; sound: boolean } {
     const slots = this.#maps.slotSegment(Math.floor(first / SEGMENT_SLOTS));
     const base = first % SEGMENT_SLOTS;
     const named: NamedBackend[] = [];
+    let sound = true;
     for (let at = base; at < base + count; at++) {
       const id = slots[at] ?? 0;
       if (lastSeen[id] === mark) continue;
-      const key = this.#backends.key(id);
-      if (key === undefined) return undefined;
       lastSeen[id] = mark;
-      named.push({ id, key });
+      const key = this.#backends.key(id);
+      if (key !== undefined && this.#backends.use(id)) named.push({ id, key });
+      else sound = false;
     }
-    return named.sort((a, b) => (a.key < b.key ? -1 : 1));
+    named.sort((a, b) => (a.key < b.key ? -1 : 1));
+    return { named, sound };
   }
 
   #refreshLocality(backends: readonly WantedBackend[], protocol: Protocol, table: Table): void {
@@ -134,6 +148,21 @@ export class TableStore {
       this.#backends.release(id);
     });
   }
+}
+
+/** ids belong to backends, one by one. */
+function fillSlots(
+  slots: Uint32Array,
+  base: number,
+  backends: readonly WantedBackend[],
+  ids: readonly number[],
+  count: number,
+): void {
+  const order = maglevTable(
+    backends.map((backend) => backend.key),
+    count,
+  );
+  for (let slot = 0; slot < count; slot++) slots[base + slot] = ids[order[slot] ?? 0] ?? 0;
 }
 
 function tableContent(keys: readonly string[]): string {

@@ -1,154 +1,237 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Service maps in memory, for tests of the reconciler. Fallible operations can be told to fail; a grace period ends
-// when the test says so, or at once. After every write an observer may look whether a client could see half a change.
+// The maps in memory, for tests of the reconciler and the sweeper. Fallible operations fail as told, an agent can be
+// killed between any two writes, a grace period ends when the test says so, and after every write an observer may look.
 
-import type { Backend, Frontend, FrontendKey, Service } from '../../src/abi/codecs.gen.ts';
-import { SetMode, SlotGeometry } from '../../src/abi/enums.gen.ts';
-import { unpackSet } from '../../src/abi/set-word.ts';
-import type { Capacity, LbMaps, Row } from '../../src/datapath/lb-maps.ts';
+import type {
+  Backend,
+  Flow4,
+  Flow4Key,
+  Flow6,
+  Flow6Key,
+  Frontend,
+  FrontendKey,
+  PairKey,
+  Service,
+  Socket,
+  SocketKey,
+  Traffic,
+  UdpPeer,
+  UdpPeerKey,
+} from '../../src/abi/codecs.gen.ts';
+import { SlotGeometry } from '../../src/abi/enums.gen.ts';
+import type { Capacity, FlowMaps, LbMaps, Row } from '../../src/datapath/lb-maps.ts';
 import { UNSPECIFIED } from '../../src/net/ip.ts';
 
-const SEGMENT_SLOTS = SlotGeometry.SlotsPerBlock * SlotGeometry.BlocksPerSegment;
+export const SEGMENT_SLOTS = SlotGeometry.SlotsPerBlock * SlotGeometry.BlocksPerSegment;
 const FREE: Backend = { addr: UNSPECIFIED[6], port: 0, proto: 6, flags: 0, weight: 0, zone: 0 };
 
-export class FakeLbMaps implements LbMaps {
+/** What happens to the maps besides being written. */
+export interface Observer {
+  /** After every write that a program could see. */
+  wrote(what: string): void;
+  /** A grace period begins; the result is called when it has ended. */
+  graceBegins(): () => void;
+}
+
+/** What stays when the agent goes. Tests read it, and write the programs' maps. */
+export class FakeKernel {
   readonly capacity: Capacity;
-  /** True: the next fallible operation throws. */
-  fails: () => boolean = () => false;
-  /** Called after every write that a program could see. */
-  observer: () => void = () => undefined;
-  /** Every write, in order, in words. */
-  readonly writes: string[] = [];
-  readonly #sets = new Map<number, bigint>();
-  readonly #backends = new Map<number, Backend>();
-  readonly #segments: Uint32Array[] = [];
-  readonly #frontends = new Map<string, Row<FrontendKey, Frontend>>();
-  readonly #services = new Map<number, Service>();
+  readonly sets = new Map<number, bigint>();
+  readonly backends = new Map<number, Backend>();
+  readonly segments: Uint32Array[] = [];
+  /** Raised whenever an agent may write to slots. */
+  slotVisits = 0;
+  readonly frontends = new Map<string, Row<FrontendKey, Frontend>>();
+  readonly services = new Map<number, Service>();
+  readonly flows4 = new Map<string, Row<Flow4Key, Flow4>>();
+  readonly flows6 = new Map<string, Row<Flow6Key, Flow6>>();
+  readonly sockets: Row<SocketKey, Socket>[] = [];
+  readonly udpPeers: Row<UdpPeerKey, UdpPeer>[] = [];
+  readonly traffic = new Map<string, Row<PairKey, Traffic>>();
 
   constructor(capacity: Partial<Capacity> = {}) {
     this.capacity = { frontends: 4096, services: 512, backends: 1024, slotSegments: 4, ...capacity };
   }
+}
+
+/** An agent's hold on the maps. */
+export class FakeLbMaps implements LbMaps, FlowMaps {
+  readonly kernel: FakeKernel;
+  /** True: the next fallible operation throws. */
+  fails: (operation: string) => boolean = () => false;
+  observers: Observer[] = [];
+  /** Every write, in order, in words. */
+  readonly writes: string[] = [];
+  /** When set, grace periods end when the test calls the elements. */
+  graces: (() => void)[] | undefined;
+  /** Writes until the agent dies: what it tries after them does not happen. */
+  lifetime = Infinity;
+  /** It has tried. */
+  isDead = false;
+
+  constructor(kernel = new FakeKernel()) {
+    this.kernel = kernel;
+  }
+
+  get capacity(): Capacity {
+    return this.kernel.capacity;
+  }
 
   readSet(set: number): bigint {
-    return this.#sets.get(set) ?? 0n;
+    return this.kernel.sets.get(set) ?? 0n;
   }
 
   writeSet(set: number, word: bigint): void {
-    this.#sets.set(set, word);
-    this.#wrote(`set ${set}`);
+    this.#write(`set ${set}`, () => this.kernel.sets.set(set, word));
   }
 
   *backends(): Generator<Row<number, Backend>> {
-    for (const id of [...this.#backends.keys()].sort((a, b) => a - b)) yield [id, this.readBackend(id)];
+    for (const id of [...this.kernel.backends.keys()].sort((a, b) => a - b)) yield [id, this.readBackend(id)];
   }
 
   readBackend(id: number): Backend {
-    return this.#backends.get(id) ?? FREE;
+    return this.kernel.backends.get(id) ?? FREE;
   }
 
   writeBackend(id: number, row: Backend): void {
-    this.#backends.set(id, row);
-    this.#wrote(`backend ${id}`);
+    this.#write(`backend ${id}`, () => this.kernel.backends.set(id, row));
   }
 
   clearBackend(id: number): void {
-    this.#backends.delete(id);
-    this.#wrote(`no backend ${id}`);
+    this.#write(`no backend ${id}`, () => this.kernel.backends.delete(id));
   }
 
   slotSegment(segment: number): Uint32Array {
-    while (this.#segments.length <= segment) this.#segments.push(new Uint32Array(SEGMENT_SLOTS));
-    return this.#segments[segment] ?? new Uint32Array();
+    this.kernel.slotVisits++;
+    while (this.kernel.segments.length <= segment) {
+      this.#mayFail('slotSegment');
+      this.kernel.segments.push(new Uint32Array(SEGMENT_SLOTS));
+    }
+    return this.kernel.segments[segment] ?? new Uint32Array();
   }
 
   slotSegments(): number {
-    return this.#segments.length;
+    return this.kernel.segments.length;
   }
 
   frontends(): Iterable<Row<FrontendKey, Frontend>> {
-    return [...this.#frontends.values()];
+    return [...this.kernel.frontends.values()];
   }
 
   putFrontends(rows: readonly Row<FrontendKey, Frontend>[]): void {
     for (const row of rows) {
-      this.#mayFail('frontends');
-      if (this.#frontends.size >= this.capacity.frontends) throw new Error('the map frontends is full');
-      this.#frontends.set(name(row[0]), row);
-      this.#wrote(`frontend ${name(row[0])}`);
+      this.#mayFail('putFrontends');
+      const { frontends } = this.kernel;
+      const name = frontendName(row[0]);
+      if (!frontends.has(name) && frontends.size >= this.capacity.frontends) throw new Error('map frontends is full');
+      this.#write(`frontend ${name}`, () => frontends.set(name, row));
     }
   }
 
   deleteFrontends(keys: readonly FrontendKey[]): void {
-    for (const key of keys) {
-      this.#mayFail('frontends');
-      this.#frontends.delete(name(key));
-      this.#wrote(`no frontend ${name(key)}`);
+    for (const name of keys.map(frontendName)) {
+      this.#mayFail('deleteFrontends');
+      this.#write(`no frontend ${name}`, () => this.kernel.frontends.delete(name));
     }
   }
 
   services(): Iterable<Row<number, Service>> {
-    return [...this.#services];
+    return [...this.kernel.services];
   }
 
   putServices(rows: readonly Row<number, Service>[]): void {
     for (const [id, row] of rows) {
-      this.#mayFail('services');
-      this.#services.set(id, row);
-      this.#wrote(`service ${id}`);
+      this.#mayFail('putServices');
+      this.#write(`service ${id}`, () => this.kernel.services.set(id, row));
     }
   }
 
   deleteServices(ids: readonly number[]): void {
     for (const id of ids) {
-      this.#services.delete(id);
-      this.#wrote(`no service ${id}`);
+      this.#mayFail('deleteServices');
+      this.#write(`no service ${id}`, () => this.kernel.services.delete(id));
     }
   }
 
-  gracePeriod(): Promise<void> {
-    return Promise.resolve();
+  async gracePeriod(): Promise<void> {
+    const { graces } = this;
+    const ends = this.observers.map((observer) => observer.graceBegins());
+    if (graces !== undefined) await new Promise<void>((resolve) => graces.push(resolve));
+    this.#mayFail('gracePeriod');
+    for (const end of ends) end();
   }
 
-  /** What a client sees: each frontend with the addresses behind its two sets, or how it is turned away. Throws where a
-   * program would meet something that is not there. */
-  view(): Record<string, { internal: string; external: string; service: string }> {
-    const view: Record<string, { internal: string; external: string; service: string }> = {};
-    for (const [key, row] of this.#frontends.values()) {
-      const service = this.#services.get(row.service);
-      if (service === undefined) throw new Error(`${name(key)} names service ${row.service}, which has no row`);
-      view[name(key)] = {
-        service: `${service.namespace}/${service.name}:${service.portName}`,
-        internal: this.#behind(row.setInternal),
-        external: this.#behind(row.setExternal),
-      };
-    }
-    return view;
+  flows4(): Iterable<Row<Flow4Key, Flow4>> {
+    return [...this.kernel.flows4.values()];
   }
 
-  #behind(set: number): string {
-    const { mode, first, count } = unpackSet(this.readSet(set));
-    if (mode === SetMode.Reject) return 'reject';
-    if (mode === SetMode.Drop) return 'drop';
-    const slots = this.slotSegment(Math.floor(first / SEGMENT_SLOTS));
-    const ids = new Set(slots.subarray(first % SEGMENT_SLOTS, (first % SEGMENT_SLOTS) + count));
-    const addresses = [...ids].map((id) => {
-      const row = this.#backends.get(id);
-      if (row === undefined) throw new Error(`set ${set} has a slot that names backend ${id}, which is free`);
-      return `${row.addr}:${row.port}`;
-    });
-    return addresses.sort().join(' ');
+  flows6(): Iterable<Row<Flow6Key, Flow6>> {
+    return [...this.kernel.flows6.values()];
   }
 
-  #mayFail(map: string): void {
-    if (this.fails()) throw new Error(`injected failure of map ${map}`);
+  getFlow4(key: Flow4Key): Flow4 | undefined {
+    return this.kernel.flows4.get(flowName(key))?.[1];
   }
 
-  #wrote(what: string): void {
+  getFlow6(key: Flow6Key): Flow6 | undefined {
+    return this.kernel.flows6.get(flowName(key))?.[1];
+  }
+
+  deleteFlows4(keys: readonly Flow4Key[]): void {
+    this.#mayFail('deleteFlows');
+    for (const key of keys) this.kernel.flows4.delete(flowName(key));
+  }
+
+  deleteFlows6(keys: readonly Flow6Key[]): void {
+    this.#mayFail('deleteFlows');
+    for (const key of keys) this.kernel.flows6.delete(flowName(key));
+  }
+
+  sockets(): Iterable<Row<SocketKey, Socket>> {
+    return this.kernel.sockets;
+  }
+
+  udpPeers(): Iterable<Row<UdpPeerKey, UdpPeer>> {
+    return this.kernel.udpPeers;
+  }
+
+  getTraffic(key: PairKey): Traffic | undefined {
+    return this.kernel.traffic.get(pairName(key))?.[1];
+  }
+
+  putTraffic(rows: readonly Row<PairKey, Traffic>[]): void {
+    this.#mayFail('putTraffic');
+    for (const row of rows) this.kernel.traffic.set(pairName(row[0]), row);
+  }
+
+  #mayFail(operation: string): void {
+    this.#mustLive();
+    if (this.fails(operation)) throw new Error(`injected failure of ${operation}`);
+  }
+
+  #mustLive(): void {
+    if (this.lifetime > 0) return;
+    this.isDead = true;
+    throw new Error('the agent was killed before this write');
+  }
+
+  #write(what: string, store: () => void): void {
+    this.#mustLive();
+    this.lifetime--;
+    store();
     this.writes.push(what);
-    this.observer();
+    for (const observer of this.observers) observer.wrote(what);
   }
 }
 
-function name({ addr, port, proto }: FrontendKey): string {
+export function frontendName({ addr, port, proto }: FrontendKey): string {
   return `${addr} ${port}/${proto}`;
+}
+
+export function flowName({ saddr, sport, daddr, dport, proto }: Flow4Key | Flow6Key): string {
+  return `${saddr} ${sport} > ${daddr} ${dport}/${proto}`;
+}
+
+export function pairName({ service, backend }: PairKey): string {
+  return `${service} ${backend}`;
 }
