@@ -93,26 +93,35 @@ export class Sweeper {
     remove: (keys: (Flow4Key | Flow6Key)[]) => void,
     named: { backends: Set<number>; services: Set<number> },
   ): Promise<{ live: number; removed: number }> {
-    const expired: AnyRow[] = [];
+    const expired: (Flow4Key | Flow6Key)[] = [];
     let live = 0;
     let seen = 0;
+    const keep = ({ flow }: Flow4 | Flow6): void => {
+      live++;
+      note(named, flow.backend, flow.service);
+    };
     for (const [key, row] of rows) {
       if (++seen % BATCH === 0) await nextTurn();
-      if (this.#isOver(key, row) && this.#pairIsOver(key, row, find)) {
-        expired.push([key, row]);
-        continue;
-      }
-      live++;
-      note(named, row.flow.backend, row.flow.service);
+      if (this.#isOver(key, row) && this.#pairIsOver(key, row, find)) expired.push(key);
+      else keep(row);
     }
+    let removed = 0;
     for (let at = 0; at < expired.length; at += BATCH) {
-      const batch = expired.slice(at, at + BATCH);
+      const over: AnyRow[] = [];
+      for (const key of expired.slice(at, at + BATCH)) {
+        // A packet may have come since the walk.
+        const row = find(key);
+        if (row === undefined) continue;
+        if (this.#isOver(key, row) && this.#pairIsOver(key, row, find)) over.push([key, row]);
+        else keep(row);
+      }
       // Counts first: a flow must not vanish from both places.
-      this.#fold(batch);
-      remove(batch.map(([key]) => key));
+      this.#fold(over);
+      remove(over.map(([key]) => key));
+      removed += over.length;
       await nextTurn();
     }
-    return { live, removed: expired.length };
+    return { live, removed };
   }
 
   #isOver(key: { readonly proto: number }, { flow }: { readonly flow: Flow }): boolean {

@@ -57,6 +57,11 @@ describe("a table's size", () => {
     expect(tableSize(100_000)).toBe(131071);
   });
 
+  test('has a slot for every backend, whatever the cap', () => {
+    expect(tableSize(300, 251)).toBe(509);
+    expect(new Set(maglevTable(keys(300), tableSize(300, 251))).size).toBe(300);
+  });
+
   test('is a prime that fits a power of two, each about twice the one before', () => {
     for (const size of TABLE_SIZES) {
       for (let divisor = 2; divisor * divisor <= size; divisor++) expect(size % divisor).not.toBe(0);

@@ -97,6 +97,27 @@ describe('the plan of a Service', () => {
     }
   });
 
+  test('does not depend on the order in which slices came that contradict each other', () => {
+    const slices = ['here', 'there'].map((nodeName) =>
+      sliceRecord('web', [endpoint('10.1.0.1', { nodeName })], { name: `web-${nodeName}` }),
+    );
+    const service = serviceRecord('web', ['10.96.0.1']);
+    expect(planService(service, slices.toReversed(), node)).toEqual(planService(service, slices, node));
+  });
+
+  test('names an address once that is an external IP and a load balancer too', () => {
+    const twice = [address('192.0.2.7')];
+    const { ports } = planService(
+      serviceRecord('web', ['10.96.0.1'], { externalIPs: twice, loadBalancerIPs: twice }),
+      [],
+      node,
+    );
+    expect(frontends(ports[0])).toEqual([
+      'ClusterIP 10.96.0.1 80 cluster/cluster',
+      'ExternalIP 192.0.2.7 80 cluster/cluster',
+    ]);
+  });
+
   test('says of an empty list whether endpoints are elsewhere (silence) or nowhere (refusal)', () => {
     const elsewhere = sliceRecord('web', [endpoint('10.1.0.1', { nodeName: 'there' })]);
     const { ports } = planService(serviceRecord('web', ['10.96.0.1']), [elsewhere], node);

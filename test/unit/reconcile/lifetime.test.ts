@@ -111,3 +111,24 @@ describe('a Service', () => {
     expect(stage.maps.writes).toEqual([]);
   });
 });
+
+describe('a node', () => {
+  test('plans all Services anew when its own zone changes, and none when anything else does', async () => {
+    const zones = ['a', 'b'].map((zone, i) => endpoint(`10.1.0.${i + 1}`, { forZones: [zone] }));
+    stage.change({ ...web, clusterIPs: [address('10.96.0.1')] }, sliceRecord('web', zones));
+    await expectSettled(2);
+    const node = { addresses: [], podCIDRs: [] };
+    const applied: number[] = [];
+    stage.reconciler.on('applied', ({ services }) => applied.push(services));
+    const listNow = (): string | undefined => stage.programs.view().get('10.96.0.1 80/6')?.split(' | ')[2];
+    stage.maps.observers = [];
+    stage.store.setNode({ ...node, name: 'here', zone: 'b' });
+    await stage.settled();
+    expect(listNow()).toBe('10.1.0.2:8080');
+    applied.length = 0;
+    stage.store.setNode({ ...node, name: 'there', zone: 'a' });
+    stage.store.setNode({ ...node, name: 'here', zone: 'b', addresses: [address('198.18.0.1')] });
+    await stage.settled();
+    expect(applied).toEqual([]);
+  });
+});
