@@ -174,9 +174,7 @@ export class Batch {
         ids.retire(service, name);
         continue;
       }
-      // An agent that was killed may have left a word there.
-      for (const scope of SCOPES)
-        if (maps.readSet(setOf(service, scope)) !== 0n) maps.writeSet(setOf(service, scope), 0n);
+      // An id is free, or retired, only when its words are 0.
       const sets = { cluster: EMPTY, local: EMPTY };
       present.set(portName, { service, name, frontends: new Map(), sets, leaving: false });
       services.set(key, present);

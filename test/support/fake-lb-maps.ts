@@ -57,8 +57,8 @@ export class FakeKernel {
 /** An agent's hold on the maps. */
 export class FakeLbMaps implements LbMaps, FlowMaps {
   readonly kernel: FakeKernel;
-  /** True: the next fallible operation throws. */
-  fails: (operation: string) => boolean = () => false;
+  /** True: this fallible operation throws; of what is it, a row's name for instance. */
+  fails: (operation: string, of: string) => boolean = () => false;
   observers: Observer[] = [];
   /** Every write, in order, in words. */
   readonly writes: string[] = [];
@@ -120,9 +120,9 @@ export class FakeLbMaps implements LbMaps, FlowMaps {
 
   putFrontends(rows: readonly Row<FrontendKey, Frontend>[]): void {
     for (const row of rows) {
-      this.#mayFail('putFrontends');
       const { frontends } = this.kernel;
       const name = frontendName(row[0]);
+      this.#mayFail('putFrontends', name);
       if (!frontends.has(name) && frontends.size >= this.capacity.frontends) throw new Error('map frontends is full');
       this.#write(`frontend ${name}`, () => frontends.set(name, row));
     }
@@ -130,7 +130,7 @@ export class FakeLbMaps implements LbMaps, FlowMaps {
 
   deleteFrontends(keys: readonly FrontendKey[]): void {
     for (const name of keys.map(frontendName)) {
-      this.#mayFail('deleteFrontends');
+      this.#mayFail('deleteFrontends', name);
       this.#write(`no frontend ${name}`, () => this.kernel.frontends.delete(name));
     }
   }
@@ -141,7 +141,7 @@ export class FakeLbMaps implements LbMaps, FlowMaps {
 
   putServices(rows: readonly Row<number, Service>[]): void {
     for (const [id, row] of rows) {
-      this.#mayFail('putServices');
+      this.#mayFail('putServices', row.name);
       this.#write(`service ${id}`, () => this.kernel.services.set(id, row));
     }
   }
@@ -204,9 +204,9 @@ export class FakeLbMaps implements LbMaps, FlowMaps {
     for (const row of rows) this.kernel.traffic.set(pairName(row[0]), row);
   }
 
-  #mayFail(operation: string): void {
+  #mayFail(operation: string, of = ''): void {
     this.#mustLive();
-    if (this.fails(operation)) throw new Error(`injected failure of ${operation}`);
+    if (this.fails(operation, of)) throw new Error(`injected failure of ${operation}`);
   }
 
   #mustLive(): void {

@@ -19,8 +19,10 @@ import { waitFor } from './wait.ts';
 export interface StageOptions {
   readonly capacity?: Partial<Capacity>;
   /** Asked before every fallible operation. */
-  readonly fails?: ((operation: string) => boolean) | undefined;
+  readonly fails?: FakeLbMaps['fails'];
   readonly tableCap?: number;
+  /** Milliseconds before a retry. */
+  readonly retryMs?: number;
   /** That of an earlier stage. */
   readonly kernel?: FakeKernel;
 }
@@ -50,7 +52,7 @@ export class Stage {
 
   /** A new agent, to which the sources deliver everything anew; one that is named has yet to say that this is all. */
   start(pending?: string): void {
-    const { fails, tableCap = 131071 } = this.#options;
+    const { fails, tableCap = 131071, retryMs = 0 } = this.#options;
     this.maps = new FakeLbMaps(this.kernel);
     this.maps.observers.push(this.programs);
     if (fails !== undefined) this.maps.fails = fails;
@@ -65,7 +67,7 @@ export class Stage {
       store: this.store,
       nodeName: NODE,
       tableCap,
-      backoff: () => 0,
+      backoff: () => retryMs,
     });
     this.reconciler.on('error', (error) => this.errors.push(error));
     this.reconciler.start();

@@ -72,8 +72,21 @@ describe('a reconciler that runs out', () => {
     expect(listOf('10.96.0.1 80/6')).toBe('10.1.0.7:8080 10.1.0.8:8080');
   });
 
+  test('of backends loses neither slots nor rows, however often it tries', async () => {
+    begin({ slotSegments: 1, backends: 4 });
+    const messages: string[] = [];
+    stage.reconciler.on('problem', ({ message }) => messages.push(message));
+    stage.change(web, pods('web', 1, 656));
+    await waitFor('many tries', () => messages.length > 20, { intervalMs: 0 });
+    for (const message of messages) expect(message).toMatch(/^all 4 backend rows are in use/);
+    stage.change(pods('web', 1, 1));
+    await settled();
+    expect(await stage.leftovers()).toEqual([]);
+  });
+
   test('of slots waits until an old table is freed', async () => {
-    begin({ slotSegments: 1, backends: 16_384 });
+    // No retry comes by itself: it must be the freed table.
+    stage = new Stage({ capacity: { slotSegments: 1, backends: 16_384 }, retryMs: 2 ** 30 });
     // Thousands of writes, each looked at, would take long and show nothing new.
     stage.maps.observers = [];
     // 656 backends and more take a table of the largest size.

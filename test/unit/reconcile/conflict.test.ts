@@ -105,20 +105,34 @@ describe('a frontend', () => {
   });
 
   test('is let go when its next owner cannot have it, and that one gets it later', async () => {
-    let full = false;
-    begin({ fails: (operation) => full && operation === 'putServices' });
-    await settle(first, ...pods);
-    full = true;
-    stage.change('first', second);
+    let refused = false;
+    begin({ fails: (operation, of) => refused && operation === 'putFrontends' && of === '192.0.2.9 80/6' });
+    await settle(first, second, ...pods);
+    refused = true;
+    stage.change('first');
     await expect.poll(() => owner()).toBeUndefined();
-    full = false;
+    refused = false;
     await settle();
     expect(owner()).toBe('default/second');
+    expect(await stage.leftovers()).toEqual([]);
+  });
+
+  test('goes to the next when who was to have it cannot', async () => {
+    let refusals = 1;
+    begin({
+      // Not at once, and not alone either.
+      fails: (operation, of) => operation === 'putFrontends' && of === '192.0.2.9 80/6' && refusals++ < 3,
+      retryMs: 2 ** 30,
+    });
+    stage.change(first, second, third, ...pods);
+    await expect.poll(() => owner()).toBeDefined();
+    expect(['default/second', 'default/third']).toContain(owner());
+    expect(stage.reconciler.problems().map(({ service }) => service)).toContain('default/first');
   });
 
   test('is free again when who was to have it is deleted before it could', async () => {
     let refused = true;
-    begin({ fails: (operation) => refused && operation === 'putFrontends' });
+    begin({ fails: (operation, of) => refused && operation === 'putFrontends' && of === '192.0.2.9 80/6' });
     stage.change(first, second, ...pods);
     await expect.poll(() => stage.reconciler.problems().length).toBeGreaterThan(0);
     stage.change('first');
@@ -126,5 +140,19 @@ describe('a frontend', () => {
     await stage.settled();
     expect(stage.faults()).toEqual([]);
     expect(owner()).toBe('default/second');
+  });
+
+  test('stays with the old port while the new port of the same Service cannot have it', async () => {
+    let refused = false;
+    begin({ fails: (operation) => refused && operation === 'putFrontends' });
+    await settle(first, ...pods);
+    refused = true;
+    const problem = new Promise((resolve) => stage.reconciler.once('problem', resolve));
+    stage.change({ ...first, ports: [port(80, { name: 'renamed' })] });
+    await problem;
+    expect(owner()).toBe('default/first');
+    refused = false;
+    await settle();
+    expect(await stage.leftovers()).toEqual([]);
   });
 });

@@ -91,6 +91,40 @@ describe('a Service', () => {
     }
   });
 
+  test('keeps the list up to date that a frontend still leads to, while the frontend cannot be changed', async () => {
+    const one = { ...web, clusterIPs: [address('10.96.0.1')], ports: [port(80)] };
+    stage.change(one, podsOf('web', '10.1.0.1'));
+    await expectSettled(1);
+    const { fails } = stage.maps;
+    stage.maps.fails = (operation) => operation === 'putFrontends';
+    stage.change({ ...one, internalTrafficPolicy: 'Local' });
+    await expect.poll(() => stage.reconciler.problems().length).toBe(1);
+    stage.change(podsOf('web', '10.1.0.2'));
+    await expect.poll(() => stage.programs.view().get('10.96.0.1 80/6')?.split(' | ')[2]).toBe('10.1.0.2:8080');
+    stage.maps.fails = fails;
+    await expectSettled(1);
+  });
+
+  test('that goes, fails to return and goes again leaves nothing behind', async () => {
+    stage.maps.fails = () => false;
+    stage.change(web, podsOf('web', '10.1.0.1'));
+    await expectSettled(4);
+    const graces: (() => void)[] = [];
+    stage.maps.graces = graces;
+    stage.change('web');
+    await expect.poll(() => graces.length).toBe(1);
+    stage.maps.fails = (operation) => operation === 'putFrontends';
+    stage.change(web);
+    await expect.poll(() => stage.reconciler.problems().length).toBe(1);
+    stage.maps.fails = () => false;
+    stage.change('web');
+    await expect.poll(() => stage.reconciler.problems().length).toBe(0);
+    stage.maps.graces = undefined;
+    for (const end of graces) end();
+    await expectSettled(0);
+    expect(await stage.leftovers()).toEqual([]);
+  });
+
   test('changes affinity and kind of its frontends in place', async () => {
     const one = { ...web, clusterIPs: [address('10.96.0.1')], externalIPs: [address('192.0.2.1')] };
     stage.change(one);

@@ -116,6 +116,19 @@ describe('a grace period', () => {
     expect(stage.reconciler.tables.size).toBe(3);
   });
 
+  test('does not free a list that another Service has left since it began', async () => {
+    const api = serviceRecord('api', ['10.96.0.2']);
+    await writes(web, pods('10.1.0.1'), api, sliceRecord('api', [endpoint('10.1.0.1')]));
+    const end = await untilGrace('web');
+    const { graces } = stage.maps;
+    stage.change(sliceRecord('api', [endpoint('10.1.0.2')]));
+    await waitFor('the other list', () => stage.reconciler.tables.size === 2, { intervalMs: 0 });
+    end();
+    await waitFor('the next grace period', () => graces?.length === 2, { intervalMs: 0 });
+    expect(stage.kernel.sets.get(2)).toBe(0n);
+    expect(stage.reconciler.tables.size).toBe(2);
+  });
+
   test('passes before the set of a Service that has gone is emptied, and spares it when the Service returns', async () => {
     await writes(web, pods('10.1.0.1'));
     const end = await untilGrace('web');

@@ -110,6 +110,7 @@ describe('a restarted agent', () => {
     await waitFor('the repair', () => stage.reconciler.isIdle, { intervalMs: 0 });
     stage.programs.violations.length = 0;
     expect(stage.faults()).toEqual([]);
+    await settle(pods('web', '10.1.0.8'), pods('api', '10.1.0.9'));
     expect(await stage.leftovers()).toEqual([]);
   });
 
