@@ -133,6 +133,19 @@ describe('a reconciler that runs out', () => {
     expect(await stage.leftovers()).toEqual([]);
   });
 
+  test('of service ids midway through a Service gives back those that it had got', async () => {
+    begin({ services: 4 });
+    const ports = ['a', 'b', 'c', 'd'].map((name, i) => port(80 + i, { name }));
+    stage.change({ ...web, ports });
+    expect(await problem()).toMatch(/^default\/web: all 4 service ids are in use/);
+    stage.change('web');
+    await settled();
+    stage.reconciler.ids.forget([...stage.reconciler.ids.retired]);
+    stage.change({ ...api, ports: ports.slice(0, 3) });
+    await settled();
+    expect(stage.kernel.services.size).toBe(3);
+  });
+
   test('of frontends keeps those that fit, and adds the rest when others go', async () => {
     begin({ frontends: 2 });
     stage.change(web, api);
