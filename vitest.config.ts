@@ -8,7 +8,16 @@ import { defineConfig } from 'vitest/config';
 // No test waits for the clock. This only ends a run that would hang forever, on a machine however slow.
 const HANG_GUARD_MS = 120_000;
 
-const common = { environment: 'node', pool: 'forks', testTimeout: HANG_GUARD_MS, hookTimeout: HANG_GUARD_MS } as const;
+// Rows of tables name tests; by default values longer than 40 characters are cut off there. 0: none is.
+const WHOLE_TITLES = 0;
+
+const common = {
+  environment: 'node',
+  pool: 'forks',
+  testTimeout: HANG_GUARD_MS,
+  hookTimeout: HANG_GUARD_MS,
+  taskTitleValueFormatTruncate: WHOLE_TITLES,
+} as const;
 
 export default defineConfig({
   test: {

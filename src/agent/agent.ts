@@ -11,8 +11,6 @@ import { findCgroup2, isCgroup2 } from '../kernel/mounts.ts';
 import { ensureBpffs } from '../kernel/pins.ts';
 import type { Logger } from '../log.ts';
 import { Store } from '../model/store.ts';
-import type { Prefix } from '../net/prefix.ts';
-import { parsePrefix } from '../net/prefix.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
 import { Sweeper } from '../reconcile/sweeper.ts';
 import { ManifestSource } from '../sources/manifests/manifest-source.ts';
@@ -97,7 +95,7 @@ async function start(options: AgentOptions, log: Logger, stack: AsyncDisposableS
   stack.defer(() => reconciler.stop());
   const source = new ManifestSource({
     paths: options.manifests,
-    serviceCidrs: options.serviceCidrs.map(servicePrefix),
+    serviceCidrs: options.serviceCidrs,
     nodePortRange: { first: options.serviceNodePortRange[0], last: options.serviceNodePortRange[1] },
     store,
     log,
@@ -136,13 +134,6 @@ async function start(options: AgentOptions, log: Logger, stack: AsyncDisposableS
       await stack.disposeAsync();
     },
   };
-}
-
-function servicePrefix(text: string): Prefix {
-  const prefix = parsePrefix(text);
-  if (prefix === undefined)
-    throw new Error(`--service-cidr ${text} is not a prefix; write 10.96.0.0/12 or fd00:10:96::/112`);
-  return prefix;
 }
 
 function cgroupDirectory(wanted: string | undefined): string {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an agent is told, after flags and configuration files have been read and checked.
 
+import type { Prefix } from '../net/prefix.ts';
 import type { FlowTimeouts } from '../reconcile/sweeper.ts';
 
 export interface AgentOptions {
@@ -14,7 +15,8 @@ export interface AgentOptions {
   /** Patterns of uplinks; empty: those with a default route. */
   readonly devices: readonly string[];
   readonly podDevices: readonly string[];
-  readonly serviceCidrs: readonly string[];
+  /** At most one of each family; the first is preferred. */
+  readonly serviceCidrs: readonly Prefix[];
   /** First and last. */
   readonly serviceNodePortRange: readonly [number, number];
   /** Paths of network namespaces whose sockets are left alone; may hold globs. */

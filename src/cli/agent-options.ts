@@ -7,6 +7,7 @@ import type { Settings } from '../config/settings.ts';
 import { TABLE_SIZES } from '../plan/maglev.ts';
 import { DEFAULT_TIMEOUTS } from '../reconcile/sweeper.ts';
 import { DEFAULT_NODE_PORTS, parsePortRange } from '../sources/manifests/port-range.ts';
+import { parseServiceCidrs } from '../sources/manifests/service-cidrs.ts';
 import { DEFAULT_BPFFS } from './defaults.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -27,6 +28,7 @@ export interface RunFlags {
 export function agentOptions(flags: RunFlags, settings: Settings, hostname: string): AgentOptions {
   const range = flags.serviceNodePortRange ?? settings.serviceNodePortRange;
   const ports = range === undefined ? DEFAULT_NODE_PORTS : parsePortRange(range);
+  const serviceCidrs = flags.serviceCidr ?? settings.serviceCidrs ?? [];
   const manifests = flags.manifests ?? settings.manifests ?? [];
   // An agent without a source would take every Service away.
   if (manifests.length === 0) throw new UsageError('nothing to follow; name a file or directory with --manifests');
@@ -37,7 +39,7 @@ export function agentOptions(flags: RunFlags, settings: Settings, hostname: stri
     cgroup: flags.cgroup ?? settings.cgroup,
     devices: flags.devices ?? settings.devices ?? [],
     podDevices: flags.podDevices ?? settings.podDevices ?? [],
-    serviceCidrs: flags.serviceCidr ?? settings.serviceCidrs ?? [],
+    serviceCidrs: serviceCidrs.length === 0 ? [] : parseServiceCidrs(serviceCidrs.join(',')),
     serviceNodePortRange: [ports.first, ports.last],
     optOutNetns: flags.optOutNetns ?? settings.optOutNetns ?? [],
     nodePortAddresses: settings.nodePortAddresses,

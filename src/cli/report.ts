@@ -4,6 +4,8 @@
 
 import { CommanderError } from 'commander';
 import { ConfigurationError } from '../config/configuration-error.ts';
+import { BpfsvcError } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
 import { UsageError } from './usage-error.ts';
 
 export const EXIT_FAILURE = 1;
@@ -18,12 +20,19 @@ export interface Report {
 export function reportError(error: unknown, { debug = false, root = true } = {}): Report {
   // Commander has printed what there was to say, help and version too.
   if (error instanceof CommanderError) return { text: '', status: error.exitCode === 0 ? 0 : EXIT_USAGE };
-  const usage = error instanceof UsageError || error instanceof ConfigurationError;
-  const status = usage ? EXIT_USAGE : EXIT_FAILURE;
+  const status = isUsage(error) ? EXIT_USAGE : EXIT_FAILURE;
   return { text: `bpfsvc: ${messageOf(error, root)}\n${debug ? `${stackOf(error)}\n` : ''}`, status };
 }
 
 // --- internal ---
+
+/** Values of flags that say nothing, wherever they were read. */
+const USAGE_CODES: readonly ErrorCode[] = ['service-cidr-invalid', 'node-port-range-invalid'];
+
+function isUsage(error: unknown): boolean {
+  if (error instanceof BpfsvcError) return USAGE_CODES.includes(error.code);
+  return error instanceof UsageError || error instanceof ConfigurationError;
+}
 
 function messageOf(error: unknown, root: boolean): string {
   if (!(error instanceof Error)) return String(error);

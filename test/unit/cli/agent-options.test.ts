@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { agentOptions } from '../../../src/cli/agent-options.ts';
 import { NO_SETTINGS } from '../../../src/config/load-config.ts';
+import { prefixText } from '../../../src/net/prefix.ts';
 
 const FILE = {
   ...NO_SETTINGS,
@@ -42,6 +43,15 @@ describe('agentOptions', () => {
       bpffs: '/flag/bpf',
       serviceNodePortRange: [30_000, 30_009],
     });
+  });
+
+  it('reads the prefixes of cluster IPs, and says what is wrong with them', () => {
+    const prefixes = (...serviceCidr: string[]) =>
+      agentOptions({ manifests: ['/m'], serviceCidr }, NO_SETTINGS, 'host').serviceCidrs.map(prefixText);
+    expect(prefixes('10.96.0.0/16', 'fd00:96::/112')).toEqual(['10.96.0.0/16', 'fd00:96::/112']);
+    expect(prefixes()).toEqual([]);
+    expect(() => prefixes('10.96.0.1/16')).toThrow('"10.96.0.1/16" is not a prefix, 10.96.0.0/16 would be; ');
+    expect(() => prefixes('10.96.0.0/16', '10.97.0.0/16')).toThrow('has two prefixes of one family');
   });
 
   it('refuses to run without a source, which would remove every Service', () => {

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { reportError } from '../../../src/cli/report.ts';
 import { UsageError } from '../../../src/cli/usage-error.ts';
 import { ConfigurationError } from '../../../src/config/configuration-error.ts';
+import { BpfsvcError } from '../../../src/errors.ts';
 import { KernelError } from '../../../src/kernel/errors.ts';
 
 const REFUSED = { code: 'EPERM', errno: 1, op: 'object.load', object: 'bpfsvc.bpf.o' };
@@ -18,6 +19,8 @@ describe('reportError', () => {
   it('has status 2 for what the user wrote wrong', () => {
     expect(reportError(new UsageError('x')).status).toBe(2);
     expect(reportError(new ConfigurationError('x')).status).toBe(2);
+    expect(reportError(new BpfsvcError('service-cidr-invalid', 'x')).status).toBe(2);
+    expect(reportError(new BpfsvcError('manifests-missing', 'x')).status).toBe(1);
     expect(reportError(new CommanderError(1, 'commander.unknownOption', 'x'))).toEqual({ text: '', status: 2 });
     expect(reportError(new CommanderError(0, 'commander.version', '0.1.0'))).toEqual({ text: '', status: 0 });
   });
