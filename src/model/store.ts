@@ -11,6 +11,13 @@ export interface StoreEvents {
   change: [];
 }
 
+export interface Unread {
+  /** Files, with what is the matter: `/etc/bpfsvc/web.yaml (is empty)`. */
+  readonly places: readonly string[];
+  /** Services that are named there. */
+  readonly services: ReadonlySet<ObjectKey>;
+}
+
 export class Store extends EventEmitter<StoreEvents> {
   readonly services = new Map<ObjectKey, Service>();
   /** By key of the Service they belong to, then by slice name. */
@@ -19,6 +26,7 @@ export class Store extends EventEmitter<StoreEvents> {
 
   readonly #dirty = new Set<ObjectKey>();
   readonly #pendingSync = new Set<string>();
+  readonly #unread = new Map<string, Unread>();
   #nodeRevision = 0;
 
   /** Raised whenever a Node changes: everything may have to be planned anew. */
@@ -37,6 +45,24 @@ export class Store extends EventEmitter<StoreEvents> {
 
   markSynced(source: string): void {
     if (this.#pendingSync.delete(source)) this.emit('change');
+  }
+
+  /** What of a source could not be read since the start, so that it may hold objects which nobody knows. */
+  setUnread(source: string, unread: Unread): void {
+    const before = this.#unread.get(source);
+    if (unread.places.length > 0) this.#unread.set(source, unread);
+    else this.#unread.delete(source);
+    if (before !== undefined || unread.places.length > 0) this.emit('change');
+  }
+
+  /** Places of all sources; while there are any, what is in the maps and in no object may still be wanted. */
+  get unreadPlaces(): readonly string[] {
+    return [...this.#unread.values()].flatMap(({ places }) => places);
+  }
+
+  /** Whether an unread place speaks of this Service: there may be more of it than is known. */
+  isPartial(key: ObjectKey): boolean {
+    return [...this.#unread.values()].some(({ services }) => services.has(key));
   }
 
   setService(service: Service): void {

@@ -21,20 +21,21 @@ import type {
 /** SCTP needs a checksum that the packet path does not write yet. */
 const PROTOCOLS: ReadonlySet<Protocol> = new Set<Protocol>(['TCP', 'UDP']);
 
+/** What slices know a Service's port by. */
+export type NamedPort = Pick<ServicePort, 'name' | 'protocol'>;
+
 interface PortEndpoint extends Endpoint {
   readonly port: number;
 }
 
 export function planService(service: Service, slices: Iterable<EndpointSlice>, node: NodeView): WantedService {
-  // Where two slices contradict each other the order decides: it must not be that of their arrival.
-  const all = [...slices].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const all = inOrder(slices);
   const ports: WantedPort[] = [];
   for (const port of service.ports) {
     if (!PROTOCOLS.has(port.protocol)) continue;
     for (const of of FAMILIES) {
       const frontends = planFrontends(service, port, of);
       if (frontends.length === 0) continue;
-      const eligible = eligibleEndpoints(portEndpoints(all, port, of), node);
       ports.push({
         namespace: service.namespace,
         name: service.name,
@@ -42,17 +43,53 @@ export function planService(service: Service, slices: Iterable<EndpointSlice>, n
         protocol: port.protocol,
         family: of,
         frontends,
-        sets: {
-          cluster: toSet(eligible.cluster, port.protocol, node, false),
-          local: toSet(eligible.local, port.protocol, node, eligible.anywhere),
-        },
+        sets: setsOf(all, port, of, node),
       });
     }
   }
   return { key: objectKey(service), ports };
 }
 
+/** The lists of one port alone, for who knows the slices and not the Service. */
+export function planSets(
+  slices: Iterable<EndpointSlice>,
+  port: NamedPort,
+  of: Family,
+  node: NodeView,
+): WantedPort['sets'] {
+  return setsOf(inOrder(slices), port, of, node);
+}
+
+/** Keys of all backends that slices name for a port, usable or not; undefined: no slice speaks of the port. */
+export function namedBackends(
+  slices: Iterable<EndpointSlice>,
+  port: NamedPort,
+  of: Family,
+): ReadonlySet<string> | undefined {
+  const speaking = [...slices].filter((slice) => slice.family === of && slice.ports.some((each) => isPort(each, port)));
+  if (speaking.length === 0) return undefined;
+  return new Set(portEndpoints(speaking, port, of).map((endpoint) => backendKey(endpoint, port.protocol)));
+}
+
 const FAMILIES: readonly Family[] = [4, 6];
+
+/** Where two slices contradict each other the order decides: it must not be that of their arrival. */
+function inOrder(slices: Iterable<EndpointSlice>): EndpointSlice[] {
+  return [...slices].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function setsOf(
+  slices: readonly EndpointSlice[],
+  port: NamedPort,
+  of: Family,
+  node: NodeView,
+): Record<SetScope, WantedSet> {
+  const eligible = eligibleEndpoints(portEndpoints(slices, port, of), node);
+  return {
+    cluster: toSet(eligible.cluster, port.protocol, node, false),
+    local: toSet(eligible.local, port.protocol, node, eligible.anywhere),
+  };
+}
 
 /** A Service without a ClusterIP of a family does not exist for that family. */
 function planFrontends(service: Service, port: ServicePort, of: Family): WantedFrontend[] {
@@ -85,12 +122,13 @@ function planFrontends(service: Service, port: ServicePort, of: Family): WantedF
 }
 
 /** Joins by port name and protocol, never by number: one name may have several numbers. */
-function portEndpoints(slices: readonly EndpointSlice[], port: ServicePort, of: Family): PortEndpoint[] {
+function portEndpoints(slices: readonly EndpointSlice[], port: NamedPort, of: Family): PortEndpoint[] {
   const found = new Map<string, PortEndpoint>();
   for (const slice of slices) {
     if (slice.family !== of) continue;
-    for (const { name, protocol, port: number } of slice.ports) {
-      if (name !== port.name || protocol !== port.protocol) continue;
+    for (const each of slice.ports) {
+      if (!isPort(each, port)) continue;
+      const number = each.port;
       for (const endpoint of slice.endpoints) {
         const key = `${endpoint.address} ${String(number)}`;
         // Listed twice, running beats terminating; otherwise the later entry counts.
@@ -102,13 +140,21 @@ function portEndpoints(slices: readonly EndpointSlice[], port: ServicePort, of: 
   return [...found.values()];
 }
 
+function isPort(of: NamedPort, port: NamedPort): boolean {
+  return of.name === port.name && of.protocol === port.protocol;
+}
+
+function backendKey({ address, port }: Pick<PortEndpoint, 'address' | 'port'>, protocol: Protocol): string {
+  return `${address} ${String(port)}/${protocol}`;
+}
+
 /** elsewhere: usable endpoints exist, though perhaps not in this list. */
 function toSet(endpoints: readonly PortEndpoint[], protocol: Protocol, node: NodeView, elsewhere: boolean): WantedSet {
-  const backends: WantedBackend[] = endpoints.map(({ address, port, nodeName }) => ({
-    key: `${address} ${String(port)}/${protocol}`,
-    address,
-    port,
-    locality: locality(nodeName, node),
+  const backends: WantedBackend[] = endpoints.map((endpoint) => ({
+    key: backendKey(endpoint, protocol),
+    address: endpoint.address,
+    port: endpoint.port,
+    locality: locality(endpoint.nodeName, node),
   }));
   backends.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
   return { backends, whenEmpty: elsewhere ? 'drop' : 'reject' };

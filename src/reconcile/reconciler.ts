@@ -15,6 +15,8 @@ import { BackendTable } from './backend-table.ts';
 import { Batch } from './batch.ts';
 import type { Conflict, State } from './batch.ts';
 import { Exhausted } from './exhausted.ts';
+import { Inherited } from './inherited.ts';
+import type { Kept } from './inherited.ts';
 import type { FrontendId } from './present.ts';
 import { frontendId } from './present.ts';
 import { restorePresent } from './restore.ts';
@@ -37,6 +39,10 @@ export interface ReconcilerEvents {
   ready: [];
   /** Some Services were applied. */
   applied: [{ readonly services: number; readonly flipped: number; readonly durationMs: number }];
+  /** What was in the maps before the start and in no object stays there, because these places could not be read. */
+  keeping: [Kept & { readonly unread: readonly string[] }];
+  /** Everything can be read now: what nobody wants goes. */
+  released: [];
   problem: [{ readonly service: ObjectKey; readonly message: string; readonly retryMs: number }];
   error: [unknown];
 }
@@ -62,6 +68,8 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
   #retiring: Promise<void> | undefined;
   #strays: readonly FrontendKey[];
   #zone: string | undefined;
+  /** Undefined: everything that was there before is known, or has gone. */
+  #inherited: Inherited | undefined;
   #scheduled = false;
   /** Under way or waiting for the one under way. */
   #syncs = 0;
@@ -115,6 +123,11 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
     clearTimeout(this.#setbackTimer);
   }
 
+  /** What was in the maps at the start and is in no object, as long as something cannot be read. */
+  kept(): Kept {
+    return this.#inherited?.kept() ?? { services: [], lists: [] };
+  }
+
   /** What is wanted but not in the maps, and why. */
   problems(): { readonly service: ObjectKey; readonly message: string }[] {
     const failed = [...this.#failures].map(([service, { error }]) => ({ service, message: error.message }));
@@ -163,6 +176,7 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
     if (services > 0) this.emit('applied', { services, flipped, durationMs: performance.now() - started });
     if (!this.#ready && !this.#stopped) {
       this.#ready = true;
+      this.#tellKept();
       this.emit('ready');
     }
     this.#retire();
@@ -173,14 +187,17 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
   /** What the predecessor released may still be read: nothing is written before that has ended. */
   async #settleIn(): Promise<void> {
     if (this.#settledIn) return;
-    if (this.#state.services.size > 0) await this.#options.maps.gracePeriod();
+    const { maps, store } = this.#options;
+    if (this.#state.services.size > 0) await maps.gracePeriod();
     this.backends.retireUnused();
+    if (store.unreadPlaces.length > 0) this.#inherited = new Inherited(this.#state.services, maps);
     this.#settledIn = true;
   }
 
   #collect(): void {
     const { store, nodeName } = this.#options;
     for (const key of store.takeDirty()) this.#enqueue(key);
+    if (this.#inherited !== undefined && store.unreadPlaces.length === 0) this.#releaseKept(this.#inherited);
     const zone = store.nodes.get(nodeName)?.zone ?? '';
     if (this.#zone === zone) return;
     const isFirst = this.#zone === undefined;
@@ -244,9 +261,24 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
   #plan(key: ObjectKey): WantedService {
     const { store, nodeName } = this.#options;
     const service = store.services.get(key);
-    if (service === undefined) return { key, ports: [] };
+    const slices = [...(store.slices.get(key)?.values() ?? [])];
     const node: NodeView = { name: nodeName, zone: store.nodes.get(nodeName)?.zone ?? '' };
-    return planService(service, store.slices.get(key)?.values() ?? [], node);
+    const planned = service === undefined ? undefined : planService(service, slices, node);
+    if (this.#inherited === undefined) return planned ?? { key, ports: [] };
+    return this.#inherited.complete(key, { planned, slices, node, isPartial: store.isPartial(key) });
+  }
+
+  #tellKept(): void {
+    const kept = this.kept();
+    if (kept.services.length + kept.lists.length === 0) return;
+    this.emit('keeping', { ...kept, unread: this.#options.store.unreadPlaces });
+  }
+
+  #releaseKept(inherited: Inherited): void {
+    const kept = [...inherited.keys()];
+    this.#inherited = undefined;
+    for (const key of kept) this.#enqueue(key);
+    if (this.#ready && kept.length > 0) this.emit('released');
   }
 
   #retire(): void {

@@ -106,4 +106,29 @@ describe('Store', () => {
     store.markSynced('b');
     expect(store.synced).toBe(true);
   });
+
+  it('knows what of its sources could not be read, and which Services are named there', () => {
+    const { store, changes } = watched();
+    const nothing = { places: [], services: new Set<string>() };
+    expect(
+      changes(() => {
+        store.setUnread('a', nothing);
+      }),
+    ).toBe(0);
+    expect(
+      changes(() => {
+        store.setUnread('a', { places: ['a.yaml'], services: new Set(['default/web']) });
+        store.setUnread('b', { places: ['b.yaml'], services: new Set() });
+      }),
+    ).toBe(2);
+    expect(store.unreadPlaces).toEqual(['a.yaml', 'b.yaml']);
+    expect(store.isPartial('default/web')).toBe(true);
+    expect(
+      changes(() => {
+        store.setUnread('a', nothing);
+      }),
+    ).toBe(1);
+    expect(store.unreadPlaces).toEqual(['b.yaml']);
+    expect(store.isPartial('default/web')).toBe(false);
+  });
 });
