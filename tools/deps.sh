@@ -3,7 +3,7 @@
 # Brings what the build, the tests and the demo need: Debian packages (only those missing) and node_modules.
 # Does nothing, in some ten milliseconds, when all is there. It must run before anything else exists: POSIX sh and dpkg only.
 #
-#   tools/deps.sh [build|lint|run|test|node]...   without arguments: all
+#   tools/deps.sh [build|lint|run|test|vm|guest|node]...   without arguments: all but vm and guest
 #   APT=no                                     no Debian: the tools have been installed by other means
 set -eu
 cd "$(dirname "$0")/.."
@@ -87,13 +87,13 @@ packages=
 install=
 for part in "$@"; do
 	case $part in
-		build | lint | run | test) packages="$packages $(packages_of "$part")" ;;
+		build | lint | run | test | vm | guest) packages="$packages $(packages_of "$part")" ;;
 		node)
 			modules_current && continue
 			install=npm
 			npm_works || packages="$packages $(packages_of npm)"
 			;;
-		*) fail "unknown part '$part': build, lint, run, test or node" ;;
+		*) fail "unknown part '$part': build, lint, run, test, vm, guest or node" ;;
 	esac
 done
 # shellcheck disable=SC2086
