@@ -42,7 +42,7 @@ export default defineConfig({
         test: {
           ...common,
           name: 'netns',
-          include: ['test/netns/**/*.test.ts'],
+          include: ['test/netns/**/*.test.ts', 'test/semantics/**/*.test.ts'],
           fileParallelism: false,
           sequence: { groupOrder: 2 },
         },

@@ -4,6 +4,7 @@
 
 import { createInterface } from 'node:readline';
 import { loadOperations } from './load.ts';
+import { probeOperations } from './probe.ts';
 import type { Handlers, Operation, Operations, Reply } from './protocol.ts';
 import { serverOperations } from './servers.ts';
 import { tcpClientOperations } from './tcp-client.ts';
@@ -16,6 +17,7 @@ const handlers: Handlers<Operation> = {
   ...udpClientOperations,
   ...loadOperations,
   ...transferOperations,
+  ...probeOperations,
 };
 
 async function reply<K extends Operation>(id: number, operation: K, request: Operations[K]['request']): Promise<Reply> {

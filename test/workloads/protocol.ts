@@ -73,6 +73,27 @@ export interface TransferResult {
   readonly backend: string | null;
 }
 
+/** One small question over a socket of its own. */
+export interface Probe {
+  readonly transport: 'TCP' | 'UDP';
+  readonly host: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+  /** UDP: a connected socket hears of refusals. */
+  readonly connected?: boolean;
+}
+
+export interface Seen {
+  readonly failure: FailureKind | null;
+  readonly name: string | null;
+  /** As the server sees it. */
+  readonly client: Endpoint | null;
+  /** As the client sees it: the peer, or the sender of the datagram. */
+  readonly peer: Endpoint | null;
+}
+
+export type Tally = Seen & { readonly times: number };
+
 /** Request and answer of every operation. */
 export interface Operations {
   /** `/` answers with a Greeting, `/stream?bytes=&rate=` sends, `/upload` counts. Dual stack unless a host is given. */
@@ -107,6 +128,17 @@ export interface Operations {
   'download.progress': { request: { id: number }; answer: { bytes: number } };
   'download.finish': { request: { id: number }; answer: TransferResult };
   upload: { request: Destination & { bytes: number }; answer: TransferResult };
+  /** Over TCP and UDP, every question is answered with a Greeting. */
+  'greet.listen': { request: { name: string; port: number }; answer: null };
+  /** Asks at least and at most so often, until all that are wanted have answered or somebody else did. */
+  probe: { request: Probe & { wanted: readonly string[]; least: number; most: number }; answer: readonly Tally[] };
+  /** Answered when the question has left; the answer may never come. */
+  'probe.open': { request: Omit<Probe, 'timeoutMs'>; answer: { id: number } };
+  /** null: nothing was heard yet. */
+  'probe.state': { request: { id: number }; answer: Seen | null };
+  'probe.answer': { request: { id: number; timeoutMs: number }; answer: Seen };
+  'probe.again': { request: { id: number; timeoutMs: number }; answer: Seen };
+  'probe.close': { request: { id: number }; answer: null };
 }
 
 export type Operation = keyof Operations;

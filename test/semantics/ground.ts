@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// What rules are seen on: a two-node cluster with servers everywhere, agents with the settings of an environment, and
+// clients by vantage and path. A change is made when both agents have it in their maps. It knows no rule.
+
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { probeDatapathFeatures } from '../../src/kernel/features.ts';
+import { findDatapath, PinnedDatapath } from '../../src/observe/pinned-datapath.ts';
+import { readDrops } from '../../src/observe/status.ts';
+import { Proto } from '../../src/abi/enums.gen.ts';
+import { podCidr } from '../support/address-plan.ts';
+import { Agent } from '../support/agent.ts';
+import type { Cluster, ClusterNode } from '../support/cluster.ts';
+import { createCluster } from '../support/cluster.ts';
+import { Manifests } from '../support/manifests.ts';
+import type { KubernetesObject } from '../support/objects.ts';
+import { node as nodeObject, service } from '../support/objects.ts';
+import { Place } from '../support/place.ts';
+import { addressOf } from '../support/prog-addresses.ts';
+import { waitFor } from '../support/wait.ts';
+import { Workload } from '../support/workload.ts';
+import { BACKEND_PORT, PODS_PER_NODE, SECOND_PORT, ZONE_LABEL, ZONES } from './cast.ts';
+import type { Environment, Path, Vantage } from './rule.ts';
+
+/** A Service of its own, whose port says which change it came with. */
+const SENTINEL = { name: 'sentinel', address: '198.19.0.250' } as const;
+
+export class Ground implements AsyncDisposable {
+  readonly cluster: Cluster;
+  readonly manifests: Manifests;
+  readonly #agents: readonly Agent[];
+  readonly #datapaths: PinnedDatapath[];
+  readonly #clients = new Map<string, Promise<Workload>>();
+  #changes = 0;
+  #saysWhy: boolean | undefined;
+
+  private constructor(cluster: Cluster, manifests: Manifests, agents: readonly Agent[]) {
+    this.cluster = cluster;
+    this.manifests = manifests;
+    this.#agents = agents;
+    this.#datapaths = cluster.nodes.map(({ bpffs }) => new PinnedDatapath(findDatapath(bpffs)));
+  }
+
+  static async create(environment: Environment): Promise<Ground> {
+    const cluster = await createCluster({ podsPerNode: PODS_PER_NODE, pods: environment.pods ?? 'routed' });
+    try {
+      const manifests = await Manifests.create(cluster);
+      await manifests.write('nodes', ...nodeObjects(cluster, environment.node));
+      const config = join(cluster.directory, 'config.yaml');
+      await writeFile(config, configuration(environment.kubeProxy ?? {}));
+      const started = cluster.nodes.map(async (node) => {
+        const args = ['--config', config, '--pod-devices', environment.pods === 'bridge' ? 'cni0' : 'pod*'];
+        return cluster.own(await Agent.start(node, { manifests, arguments: args }));
+      });
+      const ground = new Ground(cluster, manifests, await Promise.all(started));
+      await ground.#startServers();
+      return ground;
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Writes objects as one file and waits until both agents have applied them. */
+  async apply(file: string, objects: readonly KubernetesObject[]): Promise<void> {
+    const port = ++this.#changes;
+    const sentinel = service(SENTINEL.name, { clusterIPs: [SENTINEL.address], ports: [{ port }] });
+    const marks = this.#agents.map(({ log }) => log.length);
+    await this.manifests.write(file, ...objects);
+    // In a file of its own, and written last: whoever has read it has read the other.
+    await this.manifests.write(SENTINEL.name, sentinel);
+    const key = { addr: addressOf(SENTINEL.address), port, proto: Proto.Tcp };
+    for (const [n, agent] of this.#agents.entries()) {
+      const has = (): boolean => this.#datapath(n).maps.frontends.get(key) !== undefined;
+      await waitFor(`change ${port} in the maps of ${agent.node.name}`, has, { intervalMs: 2 }).catch(
+        (cause: unknown) => {
+          throw new Error(agent.tail(), { cause });
+        },
+      );
+      // The sentinel may be there before the rest of its round.
+      await agent.event('applied', marks[n]);
+    }
+  }
+
+  async applyNode(labels: Environment['node']): Promise<void> {
+    await this.apply('nodes', nodeObjects(this.cluster, labels));
+  }
+
+  /** Where a rule's client runs; started when it is first asked for. */
+  client(from: Vantage, path: Path): Promise<Workload> {
+    const { node1, node2, client } = this.cluster;
+    switch (from) {
+      case 'pod':
+        return this.#at(path === 'socket' ? node1.pod(3) : unseen(node1.pod(3), client));
+      case 'near1':
+        return this.#at(path === 'socket' ? node1.pod(1) : unseen(node1.pod(1), client));
+      case 'host':
+        return this.#at(node1);
+      case 'far':
+        return this.#at(node2.pod(3));
+      case 'far host':
+        return this.#at(node2);
+      case 'outside':
+        return this.#at(client);
+    }
+  }
+
+  /** Packets and connects that this node refused or dropped, for whatever reason. */
+  drops(): bigint {
+    return readDrops(this.#datapath(0)).reduce((sum, { packets }) => sum + packets, 0n);
+  }
+
+  /** How a connect() fails: without bpf_set_retval a hook can say no, but not why. */
+  errnoOf(failure: string): string {
+    this.#saysWhy ??= probeDatapathFeatures().setRetval;
+    return this.#saysWhy ? failure : 'EPERM';
+  }
+
+  openThisNode(): PinnedDatapath {
+    return new PinnedDatapath(findDatapath(this.cluster.node1.bpffs));
+  }
+
+  /** What the agent of this node has complained of. */
+  complaints(about: string): string[] {
+    const lines = this.#agents[0]?.log ?? [];
+    return lines
+      .filter(({ level }) => level >= 40)
+      .map((line) => JSON.stringify(line))
+      .filter((line) => line.includes(about));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const datapath of this.#datapaths) datapath[Symbol.dispose]();
+    await this.cluster[Symbol.asyncDispose]();
+  }
+
+  // --- internal ---
+
+  #datapath(n: number): PinnedDatapath {
+    const datapath = this.#datapaths[n];
+    if (datapath === undefined) throw new Error(`node ${n + 1} has no datapath`);
+    return datapath;
+  }
+
+  #at(place: Place): Promise<Workload> {
+    const key = `${place.netnsPath} ${place.cgroup}`;
+    let client = this.#clients.get(key);
+    if (client === undefined) {
+      client = Workload.start(place).then((workload) => this.cluster.own(workload));
+      this.#clients.set(key, client);
+    }
+    return client;
+  }
+
+  async #startServers(): Promise<void> {
+    const { node1, node2, client } = this.cluster;
+    const servers: [string, Place][] = [
+      ['near1', node1.pod(1)],
+      ['near2', node1.pod(2)],
+      ['far1', node2.pod(1)],
+      ['far2', node2.pod(2)],
+      ['host1', node1],
+      ['host2', node2],
+      ['outside', client],
+    ];
+    await Promise.all(
+      servers.map(async ([name, place]) => {
+        const workload = await this.#at(place);
+        await workload.call('greet.listen', { name, port: BACKEND_PORT });
+        await workload.call('greet.listen', { name: `${name}:${SECOND_PORT}`, port: SECOND_PORT });
+      }),
+    );
+  }
+}
+
+/** As if in a machine of its own: in the pod's network, but in no cgroup that the agent sees. */
+function unseen(pod: Place, outside: Place): Place {
+  return new Place(`${pod.name} unseen`, pod.netnsPath, outside.cgroup, pod.addresses);
+}
+
+function nodeObjects(cluster: Cluster, labels: Environment['node']): KubernetesObject[] {
+  return cluster.nodes.map(({ name, number, address }: ClusterNode) => {
+    const cidrs = podCidr(number);
+    const object = nodeObject(name, [address.v4, address.v6], [cidrs.v4, cidrs.v6]);
+    const zone = { [ZONE_LABEL]: ZONES[number - 1] ?? '' };
+    return { ...object, metadata: { ...object.metadata, labels: number === 1 ? (labels ?? zone) : zone } };
+  });
+}
+
+function configuration(kubeProxy: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify({
+    apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
+    kind: 'KubeProxyConfiguration',
+    ...kubeProxy,
+  });
+}

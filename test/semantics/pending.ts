@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What does not pass yet. A rule or sight says so itself, and then must fail; or a feature is missing as a whole, so that
+// no single rule need say it: then some pass and some fail, until the entry here has to go. Empty in the end.
+
+import type { Held, Path, Rule, Sight, Vantage } from './rule.ts';
+
+interface Missing {
+  readonly feature: string;
+  readonly path: Path;
+  readonly from: readonly Vantage[];
+}
+
+export const MISSING: readonly Missing[] = [
+  { feature: 'doors on pod devices', path: 'packet', from: ['pod', 'near1'] },
+];
+
+export interface Pending {
+  readonly feature: string;
+  /** Missing as a whole. */
+  readonly broad: boolean;
+}
+
+export function pendingOf(rule: Rule, sight: Sight | Held, path: Path): Pending | undefined {
+  const own = sight.pending ?? rule.pending;
+  const feature = typeof own === 'object' ? own[path] : own;
+  if (feature !== undefined) return { feature, broad: false };
+  const from = 'held' in sight ? holderOf(rule, sight.held) : sight.from;
+  const missing = MISSING.find((entry) => entry.path === path && entry.from.includes(from));
+  return missing === undefined ? undefined : { feature: missing.feature, broad: true };
+}
+
+// --- internal ---
+
+function holderOf({ seen = [], steps = [] }: Rule, name: string): Vantage {
+  const sights = [...seen, ...steps.flatMap((step) => step.seen)];
+  const holder = sights.find((sight) => !('held' in sight) && sight.holds === name);
+  if (holder === undefined || 'held' in holder) throw new Error(`nobody holds '${name}'`);
+  return holder.from;
+}
