@@ -99,6 +99,7 @@ async function start(options: AgentOptions, log: Logger, stack: AsyncDisposableS
     nodePortRange: { first: options.serviceNodePortRange[0], last: options.serviceNodePortRange[1] },
     store,
     log,
+    held: () => reconciler.held(),
   });
   stack.defer(() => source.stop());
   const sweeping = new AbortController();
@@ -160,12 +161,28 @@ function logReconciler(reconciler: Reconciler, log: Logger): void {
   reconciler.on('applied', (round) => {
     log.info(round, 'applied');
   });
+  reconciler.on('keeping', ({ services, lists, unread }) => {
+    log.warn(
+      { services: someOf(services), backendsOf: someOf(lists), unread: someOf(unread) },
+      'keeping what cannot be read as it was',
+    );
+  });
+  reconciler.on('released', () => {
+    log.info('everything can be read; what nobody wants is removed');
+  });
   reconciler.on('problem', (problem) => {
     log.error(problem, 'cannot apply the service');
   });
   reconciler.on('error', (error) => {
     log.error({ err: error }, 'reconciler failed');
   });
+}
+
+const NAMES_IN_LOG = 20;
+
+function someOf(names: readonly string[]): string {
+  const more = names.length - NAMES_IN_LOG;
+  return names.slice(0, NAMES_IN_LOG).join(', ') + (more > 0 ? ` and ${String(more)} more` : '');
 }
 
 async function sweepForever(sweeper: Sweeper, reconciler: Reconciler, signal: AbortSignal, log: Logger): Promise<void> {

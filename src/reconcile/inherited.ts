@@ -32,7 +32,7 @@ export interface Known {
 }
 
 export interface Kept {
-  /** Of which no object is known. */
+  /** Of which no object is known; in order, as the others. */
   readonly services: readonly ObjectKey[];
   /** Of which the object is known, and of some port no slice. */
   readonly lists: readonly ObjectKey[];
@@ -55,7 +55,7 @@ export class Inherited {
   }
 
   kept(): Kept {
-    const legacies = [...this.#services];
+    const legacies = [...this.#services].sort(([a], [b]) => (a < b ? -1 : 1));
     return {
       services: legacies.flatMap(([key, { ports }]) => (ports === undefined ? [] : [key])),
       lists: legacies.flatMap(([key, { ports }]) => (ports === undefined ? [key] : [])),

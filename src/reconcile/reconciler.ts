@@ -5,9 +5,11 @@
 import { EventEmitter } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FrontendKey } from '../abi/codecs.gen.ts';
+import { FrontendFlags } from '../abi/enums.gen.ts';
 import type { LbMaps } from '../datapath/lb-maps.ts';
 import type { Store } from '../model/store.ts';
 import type { ObjectKey } from '../model/types.ts';
+import type { Address } from '../net/ip.ts';
 import type { NodeView } from '../plan/eligible.ts';
 import { planService } from '../plan/plan.ts';
 import type { WantedService } from '../plan/types.ts';
@@ -121,6 +123,20 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
     await this.#running;
     await this.#retiring;
     clearTimeout(this.#setbackTimer);
+  }
+
+  /** Cluster IPs and node ports by the Services that have them in the maps. */
+  *held(): Generator<{ service: ObjectKey; addresses: Address[]; nodePorts: number[] }> {
+    for (const [service, ports] of this.#state.services) {
+      const frontends = [...ports.values()].flatMap((port) => [...port.frontends.values()]);
+      const of = (kind: FrontendFlags): FrontendKey[] =>
+        frontends.filter(({ row }) => row.flags & kind).map(({ key }) => key);
+      yield {
+        service,
+        addresses: of(FrontendFlags.ClusterIp).map(({ addr }) => addr),
+        nodePorts: of(FrontendFlags.NodePort).map(({ port }) => port),
+      };
+    }
   }
 
   /** What was in the maps at the start and is in no object, as long as something cannot be read. */

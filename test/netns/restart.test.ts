@@ -4,7 +4,9 @@
 
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Agent } from '../support/agent.ts';
+import { service } from '../support/objects.ts';
 import { SERVICE_PORT, Testbed } from '../support/testbed.ts';
+import type { ServiceHandle } from '../support/testbed.ts';
 import { waitFor } from '../support/wait.ts';
 import type { Workload } from '../support/workload.ts';
 
@@ -75,6 +77,49 @@ describe('an agent that is killed with SIGKILL', () => {
       greeting: { name: node1.pod(2).name },
     });
     expect(await outside.get(node1.address.v4, removed.nodePort)).toMatchObject({ failure: 'refused' });
+  });
+
+  test('keeps what stands in files that are broken when it starts, and applies the others', async () => {
+    const { node1, client } = bed.cluster;
+    const [broken, half, changed, removed] = [
+      await bed.expose(node1.pods),
+      await bed.expose(node1.pods),
+      await bed.expose(node1.pods.slice(0, 1)),
+      await bed.expose(node1.pods),
+    ];
+    const [pod, outside] = await Promise.all([bed.at(node1.pod(2)), bed.at(client)]);
+    const answers = async ({ clusterIp, nodePort }: ServiceHandle): Promise<(string | null)[]> => [
+      (await pod.get(clusterIp.v4, SERVICE_PORT)).failure,
+      (await pod.get(clusterIp.v6, SERVICE_PORT)).failure,
+      (await outside.get(node1.address.v4, nodePort)).failure,
+    ];
+    const download = await longDownload(outside, node1.address.v4, removed.nodePort);
+
+    await bed.agent(1).kill();
+    await bed.manifests.writeText(`${broken.name}.yaml`, 'kind: [');
+    await bed.manifests.remove(removed.name);
+    await bed.manifests.writeText('slices.yaml', 'kind: [');
+    await bed.manifests.write(half.name, service(half.name, bed.serviceSpec(half)));
+    await bed.scale(changed, node1.pods.slice(1));
+    await bed.agent(1).start();
+
+    for (const handle of [broken, half, removed]) expect(await answers(handle)).toEqual([null, null, null]);
+    expect(await outside.get(node1.address.v4, changed.nodePort)).toMatchObject({
+      greeting: { name: node1.pod(2).name },
+    });
+    const kept = bed.agent(1).log.filter(({ msg }) => msg.startsWith('keeping'));
+    expect(kept).toEqual([
+      expect.objectContaining({
+        services: `default/${broken.name}, default/${removed.name}`,
+        backendsOf: `default/${half.name}`,
+      }),
+    ]);
+    expect(await download.finish()).toMatchObject({ failure: null, intact: true });
+
+    await bed.manifests.write('slices', ...bed.slicesOf(half, node1.pods));
+    await bed.scale(broken, node1.pods);
+    await waitFor('the removed one to go', async () => (await answers(removed))[2] === 'refused');
+    for (const handle of [broken, half]) expect(await answers(handle)).toEqual([null, null, null]);
   });
 
   test('gives Services without addresses the same ones again', async () => {

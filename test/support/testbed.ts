@@ -111,6 +111,11 @@ export class Testbed implements AsyncDisposable {
     }));
   }
 
+  /** Of a Service that `expose` made. */
+  serviceSpec(handle: ServiceHandle): ServiceSpec {
+    return serviceSpec(handle);
+  }
+
   /** Makes a change and waits until every running agent has applied something since. */
   async applied(change: () => Promise<void>): Promise<void> {
     const marks = this.agents.filter(({ running }) => running).map((agent) => ({ agent, from: agent.log.length }));

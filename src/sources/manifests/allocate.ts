@@ -30,6 +30,13 @@ export interface Assignment {
   readonly refused: ReadonlyMap<ObjectKey, readonly Issue[]>;
 }
 
+/** What a Service has in the kernel. */
+export interface Holding {
+  readonly service: ObjectKey;
+  readonly addresses: Iterable<Address>;
+  readonly nodePorts: Iterable<number>;
+}
+
 interface Held {
   readonly draft: Draft;
   readonly service: Service;
@@ -54,14 +61,18 @@ export class Allocator {
   readonly #held = new Map<ObjectKey, Held>();
   readonly #addressOwners = new Map<Address, ObjectKey>();
   readonly #portOwners = new Map<number, ObjectKey>();
+  /** Given to nobody this time, although nobody who is known has it. */
+  #reserved: ReadonlySet<Address | number> = new Set();
 
   constructor(serviceCidrs: readonly Prefix[], nodePorts: PortRange) {
     this.#cidrs = new Map(serviceCidrs.map((prefix) => [prefix.family, prefix]));
     this.#range = nodePorts;
   }
 
-  /** Given all Services that there are. */
-  assign(drafts: ReadonlyMap<ObjectKey, Draft>): Assignment {
+  /** Given all Services that are known, and what those hold that may be there besides. */
+  assign(drafts: ReadonlyMap<ObjectKey, Draft>, held: Iterable<Holding> = []): Assignment {
+    const unknown = [...held].filter(({ service }) => !drafts.has(service));
+    this.#reserved = new Set(unknown.flatMap(({ addresses, nodePorts }) => [...addresses, ...nodePorts]));
     for (const [key, { service }] of this.#held) {
       if (drafts.has(key)) continue;
       this.#release(service);
@@ -161,7 +172,7 @@ export class Allocator {
     for (const each of families) {
       const cidr = this.#cidrs.get(each);
       if (request.addresses.has(each) || cidr === undefined) continue;
-      const address = firstFree(addressCandidates(cidr, key), this.#addressOwners);
+      const address = this.#firstFree(addressCandidates(cidr, key), this.#addressOwners);
       if (address !== undefined) this.#takeAddress(request, address);
       else request.issues.push(exhausted(['spec', 'clusterIP'], 'address', prefixText(cidr)));
     }
@@ -169,7 +180,7 @@ export class Allocator {
       for (const i of draft.service.ports.keys()) this.#allocatePort(request, i);
     }
     if (draft.wants.healthCheckNodePort && request.healthCheckNodePort === 0) {
-      const port = firstFree(portCandidates(this.#range, `${key}/healthCheckNodePort`), this.#portOwners);
+      const port = this.#firstFree(portCandidates(this.#range, `${key}/healthCheckNodePort`), this.#portOwners);
       if (port !== undefined) this.#takeHealthPort(request, port);
       else request.issues.push(exhausted(['spec', 'healthCheckNodePort'], 'node port', rangeText(this.#range)));
     }
@@ -184,7 +195,7 @@ export class Allocator {
     const shared = request.nodePorts[twin] ?? 0;
     const taken = ports.some((each, i) => each.protocol === port.protocol && request.nodePorts[i] === shared);
     const name = `${request.key}/${port.name}/${port.protocol}`;
-    const free = shared !== 0 && !taken ? shared : firstFree(portCandidates(this.#range, name), this.#portOwners);
+    const free = shared !== 0 && !taken ? shared : this.#firstFree(portCandidates(this.#range, name), this.#portOwners);
     if (free !== undefined) this.#takePort(request, index, free);
     else request.issues.push(exhausted(['spec', 'ports', index, 'nodePort'], 'node port', rangeText(this.#range)));
   }
@@ -242,6 +253,13 @@ export class Allocator {
     for (const port of nodePortsOf(service)) this.#portOwners.delete(port);
   }
 
+  #firstFree<T extends Address | number>(candidates: Iterable<T>, owners: ReadonlyMap<T, ObjectKey>): T | undefined {
+    for (const candidate of candidates) {
+      if (!owners.has(candidate) && !this.#reserved.has(candidate)) return candidate;
+    }
+    return undefined;
+  }
+
   #isFree(service: Service): boolean {
     return (
       !service.clusterIPs.some((address) => this.#addressOwners.has(address)) &&
@@ -262,11 +280,6 @@ function complete({ draft: { service }, families, addresses, nodePorts, healthCh
 
 function nodePortsOf({ ports, healthCheckNodePort }: Service): number[] {
   return [...ports.map(({ nodePort }) => nodePort), healthCheckNodePort].filter((port) => port !== 0);
-}
-
-function firstFree<T>(candidates: Iterable<T>, owners: ReadonlyMap<T, ObjectKey>): T | undefined {
-  for (const candidate of candidates) if (!owners.has(candidate)) return candidate;
-  return undefined;
 }
 
 function complaint(path: FieldPath, message: string): Issue {

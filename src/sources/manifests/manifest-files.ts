@@ -30,15 +30,17 @@ const SLICE_MS = 10;
 
 export interface ManifestFile {
   readonly file: string;
-  /** The last good ones; as long as the file never was good, the good ones among the others. */
+  /** The last good ones; as long as the file never was good, those that were good since the start. */
   readonly objects: readonly PlacedObject[];
+  /** Whether all of it has been good once. If not, nobody knows what else is meant to be in it. */
+  readonly complete: boolean;
+  /** Nothing at all is in it: more often the remains of a write than what somebody wanted. */
+  readonly empty: boolean;
   readonly problems: readonly Problem[];
   readonly skipped: ReadonlySet<string>;
 }
 
 interface Entry extends ManifestFile {
-  /** Whether all of it has been good once. */
-  readonly complete: boolean;
   readonly stamp: Stamp;
   readonly reread: boolean;
   readonly digest: string;
@@ -70,6 +72,12 @@ export class ManifestFiles {
   /** Some file is in a state that is not believed yet. */
   get unsettled(): boolean {
     return this.#pending.size > 0;
+  }
+
+  /** Files of which nothing is known, because they have not settled yet. */
+  get awaited(): string[] {
+    const files = [...this.#pending].filter(([file, { stamp }]) => stamp !== undefined && !this.#entries.has(file));
+    return files.map(([file]) => file);
   }
 
   /** Milliseconds until the next update is worth it without an event; Infinity: nothing is unsettled. */
@@ -129,7 +137,8 @@ export class ManifestFiles {
       if (isGone(error)) return false;
       const reason = error instanceof Error ? error.message : String(error);
       // Without a stamp it is tried again each time.
-      this.#set(file, entry, { stamp: '', reread: false, digest: '' }, refused(file, `cannot be read: ${reason}`));
+      const nothing = { stamp: '', reread: false, digest: '', empty: false };
+      this.#set(file, entry, nothing, refused(file, `cannot be read: ${reason}`));
       return true;
     }
     const digest = hash('sha256', content);
@@ -137,7 +146,8 @@ export class ManifestFiles {
       this.#entries.set(file, { ...entry, stamp, reread });
       return false;
     }
-    this.#set(file, entry, { stamp, reread, digest }, await this.#load(file, content, entry));
+    const empty = content.length === 0;
+    this.#set(file, entry, { stamp, reread, digest, empty }, await this.#load(file, content, entry));
     return true;
   }
 
@@ -157,11 +167,18 @@ export class ManifestFiles {
     return loadAside(content, file, this.#nodePorts, known);
   }
 
-  #set(file: string, entry: Entry | undefined, read: Pick<Entry, 'stamp' | 'reread' | 'digest'>, loaded: LoadedFile) {
+  #set(
+    file: string,
+    entry: Entry | undefined,
+    read: Pick<Entry, 'stamp' | 'reread' | 'digest' | 'empty'>,
+    loaded: LoadedFile,
+  ) {
     const { problems, skipped } = loaded;
     const pieces = loaded.pieces.size > 0 ? loaded.pieces : (entry?.pieces ?? loaded.pieces);
-    const complete = entry?.complete === true || problems.length === 0;
-    const objects = problems.length === 0 || !complete ? loaded.objects : (entry?.objects ?? []);
+    const good = problems.length === 0 && !read.empty;
+    const complete = entry?.complete === true || good;
+    const before = entry?.objects ?? [];
+    const objects = good ? loaded.objects : complete ? before : withMissing(loaded.objects, before);
     this.#entries.set(file, { file, ...read, objects, problems, skipped, pieces, complete });
   }
 }
@@ -175,6 +192,12 @@ async function inSlices<T>(steps: Generator<void, T>): Promise<T> {
     await setImmediate();
     begun = performance.now();
   }
+}
+
+/** What was good before stays until the file says for certain that it is not wanted. */
+function withMissing(now: readonly PlacedObject[], before: readonly PlacedObject[]): readonly PlacedObject[] {
+  const labels = new Set(now.map(({ object }) => object.label));
+  return [...now, ...before.filter(({ object }) => !labels.has(object.label))];
 }
 
 function refused(file: string, message: string): LoadedFile {

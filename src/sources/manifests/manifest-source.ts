@@ -8,14 +8,20 @@ import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { BpfsvcError } from '../../errors.ts';
-import type { Store } from '../../model/store.ts';
+import type { Store, Unread } from '../../model/store.ts';
+import type { ObjectKey } from '../../model/types.ts';
+import { objectKey } from '../../model/types.ts';
 import type { Prefix } from '../../net/prefix.ts';
+import type { Holding } from './allocate.ts';
 import { Delivery } from './delivery.ts';
 import { DirectoryWatch } from './directory-watch.ts';
+import type { ManifestFile } from './manifest-files.ts';
 import { ManifestFiles } from './manifest-files.ts';
+import type { ManifestObject } from './objects.ts';
 import type { PortRange } from './port-range.ts';
 import type { Problem } from './problem.ts';
 import { compareProblems, problemText } from './problem.ts';
+import type { Resolved } from './resolve.ts';
 import { Resolver } from './resolve.ts';
 import { Wake } from './wake.ts';
 import type { Walked } from './walk.ts';
@@ -44,6 +50,8 @@ export interface ManifestSourceOptions {
   readonly nodePortRange: PortRange;
   readonly store: Store;
   readonly log: SourceLog;
+  /** What Services have in the kernel; asked for while some may stand in files that cannot be read. */
+  readonly held?: () => Iterable<Holding>;
 }
 
 export interface ManifestSourceEvents {
@@ -63,9 +71,12 @@ export class ManifestSource extends EventEmitter<ManifestSourceEvents> {
     this.#wake.ring();
   });
   readonly #skipped = new Set<string>();
+  readonly #held: () => Iterable<Holding>;
   #problems: readonly Problem[] = [];
   /** Of paths, not of what is in files. */
   #unreachable: readonly Problem[] = [];
+  /** Paths that could not be looked at, and files that had not settled when the start was over. */
+  #unseen: readonly string[] = [];
   #stopped = false;
   #running: Promise<void> | undefined;
 
@@ -74,6 +85,7 @@ export class ManifestSource extends EventEmitter<ManifestSourceEvents> {
     this.#paths = options.paths;
     this.#store = options.store;
     this.#log = options.log;
+    this.#held = options.held ?? (() => []);
     this.#files = new ManifestFiles(options.nodePortRange);
     this.#resolver = new Resolver(options.serviceCidrs, options.nodePortRange);
     this.#delivery = new Delivery(options.store);
@@ -89,6 +101,7 @@ export class ManifestSource extends EventEmitter<ManifestSourceEvents> {
       await delay(this.#files.due);
       await this.#look();
     }
+    this.#unseen = [...this.#unseen, ...this.#files.awaited];
     this.#apply();
     // Also with problems: who waits for files to be right would leave every other Service without a frontend.
     this.#store.markSynced(SOURCE);
@@ -121,15 +134,24 @@ export class ManifestSource extends EventEmitter<ManifestSourceEvents> {
     while (!this.#isStopped() && this.#watch.follow(walked.directories)) walked = await walk(this.#paths);
     const changed = await this.#files.update(walked);
     const problems = this.#pathProblems(walked);
-    const differs = !isDeepStrictEqual(problems, this.#unreachable);
+    const unseen = this.#stillUnseen(walked);
+    const differs = !isDeepStrictEqual([problems, unseen], [this.#unreachable, this.#unseen]);
     this.#unreachable = problems;
+    this.#unseen = unseen;
     return changed || differs;
+  }
+
+  #stillUnseen({ unreadable }: Walked): string[] {
+    const awaited = new Set(this.#files.awaited);
+    return [...unreadable.keys(), ...this.#unseen.filter((path) => awaited.has(path))];
   }
 
   #apply(): void {
     const files = this.#files.list();
-    const resolved = this.#resolver.resolve(files);
+    const isWhole = this.#unseen.length === 0 && files.every(({ complete }) => complete);
+    const resolved = this.#resolver.resolve(files, isWhole ? [] : this.#held());
     const { set, deleted } = this.#delivery.deliver(resolved);
+    this.#store.setUnread(SOURCE, this.#unread(files, resolved));
     if (set + deleted > 0) {
       const { services, slices, nodes } = resolved;
       const counts = { services: services.size, slices: slices.size, nodes: nodes.size };
@@ -139,6 +161,16 @@ export class ManifestSource extends EventEmitter<ManifestSourceEvents> {
       for (const kind of skipped) this.#logSkipped(file, kind);
     }
     this.#report([...this.#unreachable, ...files.flatMap(({ problems }) => problems), ...resolved.problems]);
+  }
+
+  #unread(files: readonly ManifestFile[], { lost }: Resolved): Unread {
+    const partial = files.filter(({ complete }) => !complete);
+    const places = partial.map(({ file, empty }) => (empty ? `${file} (is empty)` : file));
+    const services = partial.flatMap(({ objects }) => objects.flatMap(({ object }) => servicesOf(object)));
+    return {
+      places: [...this.#unseen, ...places, ...lost.map(({ place }) => place)],
+      services: new Set([...services, ...lost.map(({ service }) => service)]),
+    };
   }
 
   #report(problems: Problem[]): void {
@@ -177,6 +209,13 @@ export class ManifestSource extends EventEmitter<ManifestSourceEvents> {
   #isStopped(): boolean {
     return this.#stopped;
   }
+}
+
+/** Services that an object is about. */
+function servicesOf(object: ManifestObject): ObjectKey[] {
+  if (object.kind === 'Service') return object.service === undefined ? [] : [objectKey(object.service)];
+  if (object.kind === 'Node') return [];
+  return object.slices.map(({ namespace, service }) => objectKey({ namespace, name: service }));
 }
 
 async function mustExist(path: string): Promise<void> {

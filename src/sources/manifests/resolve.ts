@@ -6,7 +6,7 @@ import type { EndpointSlice, Node, ObjectKey, Service } from '../../model/types.
 import { objectKey } from '../../model/types.ts';
 import type { Address } from '../../net/ip.ts';
 import type { Prefix } from '../../net/prefix.ts';
-import type { Draft } from './allocate.ts';
+import type { Draft, Holding } from './allocate.ts';
 import { Allocator } from './allocate.ts';
 import type { PlacedObject } from './load.ts';
 import type { ServiceObjectRead, SlicesRead } from './objects.ts';
@@ -25,6 +25,14 @@ export interface Resolved {
   readonly slices: ReadonlyMap<string, EndpointSlice>;
   readonly nodes: ReadonlyMap<string, Node>;
   readonly problems: readonly Problem[];
+  /** Objects that are refused and have no last good state. */
+  readonly lost: readonly Lost[];
+}
+
+export interface Lost {
+  /** `web.yaml:12 (Service default/web)` */
+  readonly place: string;
+  readonly service: ObjectKey;
 }
 
 interface Placed<T> {
@@ -37,7 +45,7 @@ type Owners = ReadonlyMap<Address, ObjectKey>;
 
 export class Resolver {
   readonly #allocator: Allocator;
-  #last: Resolved = { services: new Map(), slices: new Map(), nodes: new Map(), problems: [] };
+  #last: Resolved = { services: new Map(), slices: new Map(), nodes: new Map(), problems: [], lost: [] };
   /** Slices that were checked against all cluster IPs of the last time. */
   #sound: ReadonlySet<EndpointSlice> = new Set();
   #clusterIPs: Owners = new Map();
@@ -46,9 +54,13 @@ export class Resolver {
     this.#allocator = new Allocator(serviceCidrs, nodePorts);
   }
 
-  /** The first of several objects with one name counts: files in the order given, objects in that of the file. */
-  resolve(files: readonly FileObjects[]): Resolved {
+  /**
+   * The first of several objects with one name counts: files in the order given, objects in that of the file. What
+   * Services hold that may be in files which nobody can read is given to no other.
+   */
+  resolve(files: readonly FileObjects[], held: Iterable<Holding> = []): Resolved {
     const problems: Problem[] = [];
+    const lost: Lost[] = [];
     const objects = unique(files, problems);
     const drafts = new Map<ObjectKey, Placed<ServiceObjectRead & Draft>>();
     const slices: Placed<SlicesRead>[] = [];
@@ -59,26 +71,38 @@ export class Resolver {
       else if (object.kind !== 'Service') slices.push({ ...placed, object });
       else if (isDraft(object)) drafts.set(objectKey(object.service), { ...placed, object });
     }
-    const services = this.#services(drafts, problems);
-    const resolved = { services, slices: this.#slices(slices, services, problems), nodes, problems };
+    const services = this.#services(drafts, held, problems, lost);
+    const resolved = { services, slices: this.#slices(slices, services, problems, lost), nodes, problems, lost };
     this.#last = resolved;
     return resolved;
   }
 
-  #services(drafts: ReadonlyMap<ObjectKey, Placed<ServiceObjectRead & Draft>>, problems: Problem[]) {
+  #services(
+    drafts: ReadonlyMap<ObjectKey, Placed<ServiceObjectRead & Draft>>,
+    held: Iterable<Holding>,
+    problems: Problem[],
+    lost: Lost[],
+  ) {
     const { services, refused } = this.#allocator.assign(
       new Map(Array.from(drafts, ([key, { object }]) => [key, object])),
+      held,
     );
     for (const [key, issues] of refused) {
       const placed = drafts.get(key);
       if (placed === undefined) continue;
       for (const { path, message } of issues) problems.push(problemAt(placed, path, message));
+      if (!services.has(key)) lost.push(lostAt(placed, key));
     }
     return services;
   }
 
   /** A slice that sends a Service's traffic to a cluster IP stays as it was, or out. */
-  #slices(all: readonly Placed<SlicesRead>[], services: ReadonlyMap<ObjectKey, Service>, problems: Problem[]) {
+  #slices(
+    all: readonly Placed<SlicesRead>[],
+    services: ReadonlyMap<ObjectKey, Service>,
+    problems: Problem[],
+    lost: Lost[],
+  ) {
     const clusterIPs = new Map<Address, ObjectKey>();
     for (const [key, service] of services) for (const address of service.clusterIPs) clusterIPs.set(address, key);
     const fresh = new Map([...clusterIPs].filter(([address]) => !this.#clusterIPs.has(address)));
@@ -96,6 +120,7 @@ export class Resolver {
         }
         const before = this.#last.slices.get(key);
         if (before !== undefined) slices.set(key, before);
+        else lost.push(lostAt(placed, `${slice.namespace}/${slice.service}`));
         const owner = clusterIPs.get(wrong) ?? '';
         const message = `${wrong} is the address of Service ${owner}; list the addresses of its backends instead`;
         problems.push(problemAt(placed, [], message));
@@ -149,4 +174,8 @@ function isDraft(object: ServiceObjectRead): object is ServiceObjectRead & Draft
 function problemAt({ file, line, object }: Placed<{ label: string }>, path: FieldPath, message: string): Problem {
   const field = path.length > 0 && { field: fieldText(path) };
   return { file, line, object: object.label, ...field, message };
+}
+
+function lostAt({ file, line, object }: Placed<{ label: string }>, service: ObjectKey): Lost {
+  return { place: `${file}:${line} (${object.label})`, service };
 }

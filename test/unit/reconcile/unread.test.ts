@@ -84,7 +84,7 @@ describe('an agent that could not read everything at its start', () => {
   test('writes nothing for what it does not know', async () => {
     await restartWith([]);
     expect(stage.maps.writes).toEqual([]);
-    expect(stage.reconciler.kept()).toEqual({ services: ['default/web', 'default/api', 'default/idle'], lists: [] });
+    expect(stage.reconciler.kept()).toEqual({ services: ['default/api', 'default/idle', 'default/web'], lists: [] });
   });
 
   test('adds and changes what it knows', async () => {

@@ -158,6 +158,7 @@ describe('a file that is wrong', () => {
     writeFileSync(path, content);
     await files.update(walked({ stamp: `1:1:${Math.random()}`, changed: old() }));
   };
+  const complete = () => files.list().every((file) => file.complete);
   const problems = () => files.list().flatMap((file) => file.problems.map(problemText));
 
   it.each<[string, string | Buffer, RegExp]>([
@@ -174,21 +175,26 @@ describe('a file that is wrong', () => {
     expect([names(), problems()]).toEqual([['Service default/c'], []]);
   });
 
-  it('gives what is good in it as long as it was never good as a whole', async () => {
+  it('gives what was good in it as long as it was never good as a whole', async () => {
     await next(yaml(service('a'), service('B'), service('c')));
-    expect(names()).toEqual(['Service default/a', 'Service default/c']);
-    await next(yaml(service('d'), service('B')));
-    expect(names()).toEqual(['Service default/d']);
+    expect([names(), complete()]).toEqual([['Service default/a', 'Service default/c'], false]);
+    await next(yaml(service('d'), service('B'), service('a')));
+    expect(names()).toEqual(['Service default/d', 'Service default/a', 'Service default/c']);
+    for (const wrong of ['}', '', Buffer.from([0xff])]) {
+      await next(wrong);
+      expect([names().length, complete()]).toEqual([3, false]);
+    }
     await next(yaml(service('e')));
-    expect(names()).toEqual(['Service default/e']);
+    expect([names(), complete()]).toEqual([['Service default/e'], true]);
     await next(yaml(service('f'), service('B')));
-    expect(names()).toEqual(['Service default/e']);
+    expect([names(), complete()]).toEqual([['Service default/e'], true]);
   });
 
   it('may be empty from the beginning, or hold comments only', async () => {
     await next('');
-    expect(problems()).toEqual([]);
+    expect([problems(), complete()]).toEqual([[], false]);
     await given('a');
+    expect(complete()).toBe(true);
     await next('# nothing any more\n');
     expect([names(), problems()]).toEqual([[], []]);
   });

@@ -17,8 +17,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Store } from '../../../../src/model/store.ts';
+import type { ManifestSourceOptions } from '../../../../src/sources/manifests/manifest-source.ts';
 import { ManifestSource } from '../../../../src/sources/manifests/manifest-source.ts';
 import { DEFAULT_NODE_PORTS } from '../../../../src/sources/manifests/port-range.ts';
 import type { Problem } from '../../../../src/sources/manifests/problem.ts';
@@ -82,6 +83,10 @@ interface Running {
 }
 
 async function run(...paths: string[]): Promise<Running> {
+  return runWith({}, ...paths);
+}
+
+async function runWith(extra: Pick<ManifestSourceOptions, 'held'>, ...paths: string[]): Promise<Running> {
   const store = new Recorder();
   const log: string[] = [];
   const told: (readonly Problem[])[] = [];
@@ -94,6 +99,7 @@ async function run(...paths: string[]): Promise<Running> {
     nodePortRange: DEFAULT_NODE_PORTS,
     store,
     log: { info: write, warn: write },
+    ...extra,
   });
   source = started;
   started.on('problems', (problems) => told.push(problems));
@@ -192,6 +198,112 @@ describe('at the start', () => {
     const { store, source: running } = await run();
     expect(servicesOf(store)).toBe('a:80 b:80');
     expect(running.problems()).toEqual([]);
+  });
+});
+
+describe('what the store is told to be unread', () => {
+  const unread = ({ store }: Running) => store.unreadPlaces.map((place) => place.replace(`${directory}/`, ''));
+  const becomes = (running: Running, ...places: string[]) =>
+    waitFor(`${places.join(' ')} to be unread`, () => unread(running).join(' ') === places.join(' '), PATIENCE);
+
+  it('is nothing when all files are good', async () => {
+    put('a.yaml', web('a'));
+    writeFileSync(join(directory, 'comments.yaml'), '# nothing yet\n');
+    expect(unread(await run())).toEqual([]);
+  });
+
+  it('is a file that never was good, until it is, or is removed', async () => {
+    put('a.yaml', web('a'), web('Wrong'), slice('b'));
+    writeFileSync(join(directory, 'b.yaml'), 'kind: [');
+    put('c.yaml', web('c'));
+    const running = await run();
+    expect(unread(running)).toEqual(['a.yaml', 'b.yaml']);
+    expect(['a', 'b', 'c'].filter((name) => running.store.isPartial(`default/${name}`))).toEqual(['a', 'b']);
+    unlinkSync(join(directory, 'b.yaml'));
+    await becomes(running, 'a.yaml');
+    put('a.yaml', web('a'));
+    await becomes(running);
+    put('a.yaml', web('a'), web('Wrong'));
+    await running.problem('Wrong');
+    expect(unread(running)).toEqual([]);
+  });
+
+  it('is a file in which there is nothing at all', async () => {
+    writeFileSync(join(directory, 'a.yaml'), '');
+    const running = await run();
+    expect(unread(running)).toEqual(['a.yaml (is empty)']);
+    expect(running.source.problems()).toEqual([]);
+    put('a.yaml', web('a'));
+    await becomes(running);
+  });
+
+  it('is a file that is still being written when the start is over', async () => {
+    put('a.yaml', web('a'));
+    const path = join(directory, 'b.yaml');
+    const writer = setInterval(() => {
+      writeFileSync(path, `# ${performance.now()}\n`);
+    }, 1);
+    onTestFinished(() => {
+      clearInterval(writer);
+    });
+    // However long this process is held up, the file has just been written.
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const running = await run().finally(() => {
+      vi.useRealTimers();
+    });
+    expect(unread(running)).toEqual(['b.yaml']);
+    put('a.yaml', web('a', 81));
+    await running.has('a:81');
+    expect(unread(running)).toEqual(['b.yaml']);
+    clearInterval(writer);
+    unlinkSync(path);
+    await becomes(running);
+  });
+
+  it('is a directory that cannot be listed', async () => {
+    put('a.yaml', web('a'));
+    const loop = join(directory, 'loop.yaml');
+    symlinkSync('loop.yaml', loop);
+    const running = await run();
+    expect(unread(running)).toEqual(['loop.yaml']);
+    unlinkSync(loop);
+    await becomes(running);
+  });
+
+  it('is an object that is refused because of others, unless it was good before', async () => {
+    const clashing = (name: string) => service(name, { clusterIP: '10.96.0.7' });
+    put('a.yaml', clashing('a'));
+    put('b.yaml', clashing('b'), slice('c', { endpoints: [{ addresses: ['10.96.0.7'] }] }));
+    const running = await run();
+    expect(unread(running)).toEqual(['b.yaml:1 (Service default/b)', 'b.yaml:10 (EndpointSlice default/c-1)']);
+    expect(running.store.isPartial('default/c')).toBe(true);
+    put('b.yaml', web('b'), slice('c'));
+    await becomes(running);
+    put('b.yaml', clashing('b'), slice('c', { endpoints: [{ addresses: ['10.96.0.7'] }] }));
+    await running.problem('is the address of Service default/a');
+    expect(unread(running)).toEqual([]);
+  });
+
+  it('keeps addresses and node ports that may be wanted there from being given away', async () => {
+    put('a.yaml', service('a', { type: 'NodePort' }));
+    const first = await run();
+    const given = first.store.services.get('default/a');
+    const taken = {
+      service: 'default/z',
+      addresses: given?.clusterIPs ?? [],
+      nodePorts: [given?.ports[0]?.nodePort ?? 0],
+    };
+    await first.source.stop();
+    writeFileSync(join(directory, 'z.yaml'), 'kind: [');
+    const second = await runWith({ held: () => [taken] });
+    const other = second.store.services.get('default/a');
+    expect(other?.clusterIPs).toHaveLength(1);
+    expect(other?.clusterIPs).not.toEqual(given?.clusterIPs);
+    expect(other?.ports[0]?.nodePort).not.toBe(given?.ports[0]?.nodePort);
+    await second.source.stop();
+    unlinkSync(join(directory, 'z.yaml'));
+    const third = await runWith({ held: () => [taken] });
+    expect(third.store.services.get('default/a')).toEqual(given);
   });
 });
 
