@@ -176,6 +176,34 @@ Napi::Value ProbeLink(const Napi::CallbackInfo& info) {
   return Napi::String::New(env, error == 0 ? "" : ErrnoName(error));
 }
 
+// The error of putting a filter on a loopback interface that exists for this
+// alone; 0: it worked.
+int tryClsact(const Fd& program) {
+  if (unshare(CLONE_NEWNET) != 0) return errno;
+  LIBBPF_OPTS(bpf_tc_hook, hook);
+  hook.ifindex = 1;
+  hook.attach_point = BPF_TC_INGRESS;
+  int error = bpf_tc_hook_create(&hook);
+  if (error != 0) return -error;
+  LIBBPF_OPTS(bpf_tc_opts, options);
+  options.handle = 1;
+  options.priority = 1;
+  options.prog_fd = program.get();
+  error = bpf_tc_attach(&hook, &options);
+  return -error;
+}
+
+// probeClsact(spec): '' or the code of the error.
+Napi::Value ProbeClsact(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Attempt attempt{"probe.clsact", "try", "a tc filter"};
+  const Args args(info, attempt);
+  const Probe probe = loadOrRefuse(env, programSpec(args, args.object(0, "spec")));
+  const int error =
+      probe.program.valid() ? OnOwnThread([&] { return tryClsact(probe.program); }) : probe.error;
+  return Napi::String::New(env, error == 0 ? "" : ErrnoName(error));
+}
+
 // By the system call itself, because libbpf raises the limit. 0 or an errno.
 int makeArray() {
   bpf_attr create{};
@@ -187,23 +215,24 @@ int makeArray() {
   return map.valid() ? 0 : errno;
 }
 
-// Whether BPF memory is charged to the cgroup: then a limit on locked memory
-// does not matter.
-Napi::Value ProbeMemcgAccounting(const Napi::CallbackInfo& info) {
+// What bounds the memory of maps: 'cgroup'; or the limit on locked memory, and
+// then whether this process may raise it ('limit'), or not ('fixed').
+Napi::Value ProbeMapMemory(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const Attempt attempt{"probe.memcg", "probe", "the accounting of map memory"};
+  const Attempt attempt{"probe.mapMemory", "probe", "the accounting of map memory"};
   rlimit before{};
   if (getrlimit(RLIMIT_MEMLOCK, &before) != 0) Fail(env, attempt, errno);
-  // Refused even so: for want of rights, which is no answer.
-  int error = makeArray();
-  if (error != 0) Fail(env, attempt, error);
-  rlimit none = before;
-  none.rlim_cur = 0;
-  if (setrlimit(RLIMIT_MEMLOCK, &none) != 0) Fail(env, attempt, errno);
-  error = makeArray();
+  const auto makeArrayWithin = [](const rlimit& limit) {
+    return setrlimit(RLIMIT_MEMLOCK, &limit) == 0 ? makeArray() : errno;
+  };
+  const int without = makeArrayWithin({0, before.rlim_max});
+  const int raised = without == EPERM ? makeArrayWithin({RLIM_INFINITY, RLIM_INFINITY}) : without;
+  const int unchanged = raised == EPERM ? makeArrayWithin(before) : raised;
   if (setrlimit(RLIMIT_MEMLOCK, &before) != 0) Fail(env, attempt, errno);
-  if (error != 0 && error != EPERM) Fail(env, attempt, error);
-  return Napi::Boolean::New(env, error == 0);
+  // Refused whatever the limit: for want of rights, which is no answer.
+  if (unchanged != 0) Fail(env, attempt, unchanged);
+  const char* bound = without == 0 ? "cgroup" : raised == 0 ? "limit" : "fixed";
+  return Napi::String::New(env, bound);
 }
 
 Napi::Value KernelHasFunction(const Napi::CallbackInfo& info) {
@@ -212,6 +241,8 @@ Napi::Value KernelHasFunction(const Napi::CallbackInfo& info) {
   const Args args(info, attempt);
   const std::string name = args.string(0, "name");
   struct btf* btf = btf__load_vmlinux_btf();
+  // Without BTF no program can call into the kernel: as good as not there.
+  if (btf == nullptr && (errno == ENOENT || errno == ESRCH)) return Napi::Boolean::New(env, false);
   if (btf == nullptr) Fail(env, attempt, errno);
   const int id = btf__find_by_name_kind(btf, name.c_str(), BTF_KIND_FUNC);
   btf__free(btf);
@@ -226,8 +257,8 @@ void InitProbe(Napi::Env env, Napi::Object exports) {
   exports.Set("probeHelper", Napi::Function::New(env, ProbeHelper, "probeHelper"));
   exports.Set("probeProgram", Napi::Function::New(env, ProbeProgram, "probeProgram"));
   exports.Set("probeLink", Napi::Function::New(env, ProbeLink, "probeLink"));
-  exports.Set("probeMemcgAccounting",
-              Napi::Function::New(env, ProbeMemcgAccounting, "probeMemcgAccounting"));
+  exports.Set("probeClsact", Napi::Function::New(env, ProbeClsact, "probeClsact"));
+  exports.Set("probeMapMemory", Napi::Function::New(env, ProbeMapMemory, "probeMapMemory"));
   exports.Set("kernelHasFunction",
               Napi::Function::New(env, KernelHasFunction, "kernelHasFunction"));
 }

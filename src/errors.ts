@@ -20,6 +20,10 @@ const CODES = {
     meaning: '--service-node-port-range is not a range of ports',
     remedy: 'write first-last or first+count, all within 1..65535: 30000-32767',
   },
+  'kernel-refused': {
+    meaning: 'this kernel, or how this process may use it, lacks something that bpfsvc cannot do without',
+    remedy: '`bpfsvc check` shows everything that is asked of a kernel',
+  },
 } as const satisfies Record<string, { meaning: string; remedy: string }>;
 
 export type ErrorCode = keyof typeof CODES;

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Datapath } from '../datapath/datapath.ts';
 import { reservePorts } from '../datapath/reserved-ports.ts';
 import { addon } from '../kernel/addon.ts';
-import { probeDatapathFeatures } from '../kernel/features.ts';
+import { probeDatapathFeatures, requireFeatures } from '../kernel/features.ts';
 import { findCgroup2, isCgroup2 } from '../kernel/mounts.ts';
 import { ensureBpffs } from '../kernel/pins.ts';
 import type { Logger } from '../log.ts';
@@ -43,6 +43,7 @@ export async function runAgent(options: AgentOptions, log: Logger): Promise<Agen
 }
 
 async function start(options: AgentOptions, log: Logger, stack: AsyncDisposableStack): Promise<Agent> {
+  await requireFeatures();
   const cgroup = cgroupDirectory(options.cgroup);
   if (ensureBpffs(options.bpffs)) log.info({ directory: options.bpffs }, 'mounted a BPF file system');
   const object = await provideObject({ outDir: options.objects, objectLayout: (file) => addon.objectLayout(file) });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A map whose keys and values are TypeScript values: a codec on each side, batches where the kernel has them.
+// A map whose keys and values are TypeScript values: a codec on each side, batches where the kernel has them for this
+// type of map, and a system call a row where not.
 
 import type { Codec } from '../abi/codec.ts';
 import { addon } from './addon.ts';
@@ -90,7 +91,7 @@ export class TypedMap<K, V> {
       const values = new Uint8Array(some.length * this.#value.size);
       const view = viewOf(values);
       for (const [i, [, value]] of some.entries()) this.#value.encode(value, view, i * this.#value.size);
-      this.native.updateBatch(keys, values, some.length);
+      this.#updateBatch(keys, values, some.length);
     }
   }
 
@@ -99,7 +100,7 @@ export class TypedMap<K, V> {
     let deleted = 0;
     for (let from = 0; from < keys.length; from += BATCH) {
       const some = keys.slice(from, from + BATCH);
-      deleted += this.native.deleteBatch(this.#encodeKeys(some), some.length);
+      deleted += this.#deleteBatch(this.#encodeKeys(some), some.length);
     }
     return deleted;
   }
@@ -110,12 +111,32 @@ export class TypedMap<K, V> {
 
   /** Undefined: this type of map has no batches. */
   #firstBatch(): MapBatch | undefined {
-    try {
-      return this.native.lookupBatch(undefined, BATCH);
-    } catch (error) {
-      if (error instanceof KernelError && error.code === 'ENOTSUPP') return undefined;
-      throw error;
+    return unlessUnsupported(() => this.native.lookupBatch(undefined, BATCH));
+  }
+
+  #updateBatch(keys: Uint8Array, values: Uint8Array, count: number): void {
+    const done = unlessUnsupported(() => {
+      this.native.updateBatch(keys, values, count);
+      return true;
+    });
+    if (done === true) return;
+    for (let i = 0; i < count; i++) {
+      try {
+        this.native.update(part(keys, i, this.#key.size), part(values, i, this.#value.size));
+      } catch (error) {
+        if (!(error instanceof KernelError)) throw error;
+        const { code, errno, op, object } = error;
+        throw new KernelError(error.message, { code, errno, op, object, applied: i });
+      }
     }
+  }
+
+  #deleteBatch(keys: Uint8Array, count: number): number {
+    const batch = unlessUnsupported(() => this.native.deleteBatch(keys, count));
+    if (batch !== undefined) return batch;
+    let deleted = 0;
+    for (let i = 0; i < count; i++) if (this.native.delete(part(keys, i, this.#key.size))) deleted++;
+    return deleted;
   }
 
   *#walk(): Generator<readonly [K, V]> {
@@ -148,6 +169,20 @@ function checkSizes({ name, keySize, valueSize }: MapInfo, key: number, value: n
   throw new RangeError(
     `map ${name} has keys of ${keySize} and values of ${valueSize} bytes, its codecs have ${key} and ${value}`,
   );
+}
+
+/** The kernel's answer where a type of map has no batches; it comes before anything is done. */
+function unlessUnsupported<T>(operation: () => T): T | undefined {
+  try {
+    return operation();
+  } catch (error) {
+    if (error instanceof KernelError && error.code === 'ENOTSUPP') return undefined;
+    throw error;
+  }
+}
+
+function part(bytes: Uint8Array, index: number, size: number): Uint8Array {
+  return bytes.subarray(index * size, (index + 1) * size);
 }
 
 function viewOf(bytes: Uint8Array): DataView {

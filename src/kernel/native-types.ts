@@ -42,7 +42,11 @@ export interface NativeAddon extends Netlink {
   probeProgram(spec: ProgramSpec): { readonly ok: boolean; readonly jited: boolean; readonly log: string };
   /** The errno's name; '' where it succeeded. 'loopback': of a network namespace made for this. */
   probeLink(program: ProgramSpec, attachType: number, to: number | 'loopback'): string;
-  probeMemcgAccounting(): boolean;
+  /** As probeLink, for a filter of a clsact qdisc on a loopback interface made for this. */
+  probeClsact(program: ProgramSpec): string;
+  /** What bounds the memory of maps: the cgroup, or the limit on locked memory, which this process may raise or not. */
+  probeMapMemory(): 'cgroup' | 'limit' | 'fixed';
+  /** False also where the kernel has no BTF: then no program can call it. */
   kernelHasFunction(name: string): boolean;
 
   rcuBarrier(): Promise<void>;

@@ -8,6 +8,7 @@ import { ATTACH_TYPE, MAP_FLAG, MAP_TYPE, PROGRAM_TYPE } from './constants.ts';
 /** Numbers of enum bpf_func_id, which never change. */
 export const HELPER = {
   skStorageGet: 107,
+  probeReadKernel: 113,
   getNetnsCookie: 122,
   redirectNeigh: 152,
   redirectPeer: 155,
@@ -36,6 +37,11 @@ export function hookExists(type: number, expectedAttachType: number): boolean {
   return addon.probeProgram({ type, expectedAttachType, instructions: RETURN_ONE }).ok;
 }
 
+/** False: no program of the commonest type; throws EPERM where none may be loaded. */
+export function loads(): boolean {
+  return addon.probeProgram({ type: PROGRAM_TYPE.SCHED_CLS, instructions: RETURN_ONE }).ok;
+}
+
 export function isJited(): boolean {
   return addon.probeProgram({ type: PROGRAM_TYPE.SCHED_CLS, instructions: RETURN_ONE }).jited;
 }
@@ -44,6 +50,11 @@ export function isJited(): boolean {
 export function hasTcx(): boolean {
   const program = { type: PROGRAM_TYPE.SCHED_CLS, instructions: RETURN_ONE };
   return addon.probeLink(program, ATTACH_TYPE.TCX_INGRESS, NO_INTERFACE) === 'ENODEV';
+}
+
+/** Empty: filters can be attached. Their kernel modules are loaded by this, where they are modules. */
+export function clsactError(): string {
+  return addon.probeClsact({ type: PROGRAM_TYPE.SCHED_CLS, instructions: RETURN_ONE });
 }
 
 /** As with tcx: the descriptor is looked at only where links to cgroups exist. */

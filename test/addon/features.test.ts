@@ -1,38 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 import { release } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { Feature } from '../../src/kernel/features.ts';
-import { FEATURES, probeDatapathFeatures, probeFeatures } from '../../src/kernel/features.ts';
+import type { Feature, FeatureReport } from '../../src/kernel/features.ts';
+import { FEATURES, probeDatapathFeatures, probeFeatures, requireFeatures } from '../../src/kernel/features.ts';
+import { run } from '../support/command.ts';
+import { atLeast } from '../support/kernel-version.ts';
 
 /** What a machine's set-up decides, whatever its kernel. */
-const SETTINGS = new Set(['cgroup2', 'bpffs', 'btf', 'jit', 'unprivileged-bpf', 'lockdown']);
+const SETTINGS = new Set(['bpf', 'cgroup2', 'bpffs', 'btf', 'jit', 'unprivileged-bpf', 'lockdown', 'sock-destroy']);
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
-function atLeast(since: string): boolean {
-  const [major = 0, minor = 0] = since.replace('Linux ', '').split('.').map(Number);
-  const [, ourMajor, ourMinor] = /^(\d+)\.(\d+)/.exec(release()) ?? [];
-  return Number(ourMajor) > major || (Number(ourMajor) === major && Number(ourMinor) >= minor);
+const WITHOUT_SYS_RESOURCE = ['setpriv', '--bounding-set=-sys_resource', '--inh-caps=-sys_resource'];
+
+/** `bpfsvc check` in a process that has lost what the command in front takes away. */
+async function checkUnder(...before: string[]): Promise<Map<string, FeatureReport>> {
+  const check = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN, 'check', '-o', 'json'];
+  // Where something is refused the status is 1, and the table is told all the same.
+  const child = [...before, 'sh', '-c', '"$@" || true', 'sh', ...check];
+  const { features } = JSON.parse(await run('env', child)) as { features: FeatureReport[] };
+  return new Map(features.map((feature) => [feature.id, feature]));
 }
-
-const feature = (more: Partial<Feature>): Feature => ({
-  id: 'x',
-  what: 'a thing',
-  needed: 'required',
-  since: 'Linux 5.4',
-  fallback: 'a substitute',
-  probe: () => ({ ok: true, detail: '' }),
-  ...more,
-});
 
 describe('FEATURES', () => {
   it('has every feature that came with this kernel or an older one', async () => {
     const reports = await probeFeatures(FEATURES.filter(({ id, since }) => !SETTINGS.has(id) && atLeast(since)));
-    expect(reports.filter(({ state }) => state !== 'native')).toEqual([]);
+    expect(reports.filter(({ probed }) => probed !== 'yes')).toEqual([]);
     expect(reports.length).toBeGreaterThan(5);
   });
 
   it('has none that is newer', async () => {
     const reports = await probeFeatures(FEATURES.filter(({ since }) => !atLeast(since)));
-    expect(reports.filter(({ state }) => state === 'native')).toEqual([]);
+    expect(reports.filter(({ probed }) => probed !== 'no')).toEqual([]);
   });
 
   it('finds cgroup v2 where tests have it', async () => {
@@ -44,48 +43,112 @@ describe('FEATURES', () => {
     const ids = FEATURES.map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
   });
+
+  it('refuses without rights, says which lack, and takes no other answer for one', async () => {
+    const features = await checkUnder('setpriv', '--bounding-set=-all', '--inh-caps=-all');
+    expect(features.get('bpf')).toMatchObject({
+      state: 'refused',
+      detail: expect.stringMatching(/no CAP_BPF .* and no CAP_NET_ADMIN; run bpfsvc as root/) as string,
+    });
+    expect(features.get('tcx')).toMatchObject({ probed: 'unknown', state: 'refused' });
+  });
+
+  it('refuses in a user namespace, whose root is none to BPF', async () => {
+    const features = await checkUnder('unshare', '--user', '--map-root-user');
+    expect(features.get('bpf')).toMatchObject({
+      state: 'refused',
+      detail: expect.stringContaining('root only of its own user namespace') as string,
+    });
+  });
+
+  it('refuses where locked memory is limited and counts, and says how to lift the limit', async () => {
+    const features = await checkUnder('prlimit', '--memlock=1048576:1048576', '--', ...WITHOUT_SYS_RESOURCE);
+    expect(features.get('memcg')).toMatchObject(
+      atLeast('5.11')
+        ? { probed: 'yes', state: 'native' }
+        : { state: 'refused', detail: expect.stringMatching(/may not be raised; .*LimitMEMLOCK=infinity/) as string },
+    );
+  });
+
+  it('refuses where cgroup v2 is not mounted, and tells how to mount it', async () => {
+    const unmounted = 'grep " cgroup2 " /proc/self/mounts | cut -d" " -f2 | xargs -n1 umount -l && exec "$@"';
+    const features = await checkUnder('unshare', '--mount', 'sh', '-c', unmounted, 'sh');
+    expect(features.get('cgroup2')).toMatchObject({
+      state: 'refused',
+      detail: expect.stringMatching(/^not mounted; mount it.*mount -t cgroup2 none/) as string,
+    });
+  });
+
+  it('does without the BTF of the kernel', async () => {
+    const features = await checkUnder(
+      'unshare',
+      '--mount',
+      'sh',
+      '-c',
+      'mount -t tmpfs n /sys/kernel && exec "$@"',
+      'sh',
+    );
+    expect(features.get('btf')).toMatchObject({ probed: 'no', state: 'unused' });
+    expect(features.get('sock-destroy')).toMatchObject({ probed: 'no', state: 'unused' });
+    expect([...features.values()].filter(({ state }) => state === 'refused')).toEqual([]);
+  });
 });
 
-describe('probeFeatures', () => {
-  const no = (): { ok: boolean; detail: string } => ({ ok: false, detail: '' });
-
-  it('reports what is there as native, and what it uses', async () => {
-    const probe = (): { ok: boolean; detail: string } => ({ ok: true, detail: '/sys/fs/x' });
-    const report = { id: 'x', state: 'native', detail: '/sys/fs/x', uses: 'a thing' };
-    expect(await probeFeatures([feature({ probe })])).toEqual([report]);
+describe('requireFeatures', () => {
+  const lacking = (id: string): Feature => ({
+    id,
+    what: `a thing called ${id}`,
+    needed: 'required',
+    since: 'Linux 9.9',
+    remedy: 'wait for it',
+    probe: () => ({ ok: false, detail: '' }),
   });
 
-  it('reports the substitute of what is only preferred', async () => {
-    const detail = 'not in this kernel; came with Linux 5.4';
-    const report = { id: 'x', state: 'fallback', detail, uses: 'a substitute' };
-    expect(await probeFeatures([feature({ needed: 'preferred', probe: no })])).toEqual([report]);
+  it('lets this kernel pass', async () => {
+    await requireFeatures();
   });
 
-  it('reports what is required as missing, with the remedy', async () => {
-    const detail = 'not in this kernel; came with Linux 5.4; a substitute';
-    expect(await probeFeatures([feature({ probe: no })])).toEqual([{ id: 'x', state: 'missing', detail, uses: '' }]);
+  it('names the kernel, each feature that lacks, and the remedy', async () => {
+    const lines = ['one', 'two'].map((id) => `a thing called ${id} (${id}): came with Linux 9.9; wait for it`);
+    await expect(requireFeatures([lacking('one'), lacking('two')])).rejects.toThrow(
+      `Linux ${release()} will not do for bpfsvc, it lacks ${lines.join('; and ')}; \`bpfsvc check\` shows everything`,
+    );
   });
 
-  it('takes a probe that fails for a no, and says why', async () => {
-    const probe = (): never => {
-      throw new Error('cannot ask');
-    };
-    const [report] = await probeFeatures([feature({ needed: 'preferred', probe })]);
-    expect(report).toMatchObject({ state: 'fallback', detail: 'cannot ask' });
+  it('names the want of rights alone where there is one', async () => {
+    const refused = requireFeatures([lacking('bpf'), lacking('one')]);
+    await expect(refused).rejects.toThrow('a thing called bpf');
+    await expect(refused).rejects.not.toThrow('a thing called one');
+  });
+
+  it('minds what takes the place of a feature, and not what may lack', async () => {
+    const preferred = { ...lacking('x'), needed: 'preferred', fallback: 'another' } as const;
+    await requireFeatures([preferred]);
+    const substitute = { remedy: 'load it', probe: () => ({ ok: false, detail: 'no module' }) };
+    await expect(requireFeatures([{ ...preferred, substitute }])).rejects.toThrow(
+      'came with Linux 9.9; no module; load it',
+    );
+  });
+});
+
+describe('bpfsvc run', () => {
+  it('refuses in one line, before it touches anything', async () => {
+    const agent = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN, 'run', '--manifests', '/none'];
+    const refused = run('setpriv', ['--bounding-set=-all', '--inh-caps=-all', ...agent, '--bpffs', '/none']);
+    await expect(refused).rejects.toThrow(
+      /bpfsvc: Linux \S+ will not do for bpfsvc, it lacks the right to load BPF programs \(bpf\): .*; run bpfsvc as root/,
+    );
   });
 });
 
 describe('probeDatapathFeatures', () => {
   it('agrees with the table', async () => {
-    const states = new Map((await probeFeatures()).map(({ id, state }) => [id, state === 'native']));
-    const both = (a: string, b: string): boolean | undefined => states.get(a) === true && states.get(b);
+    const has = new Map((await probeFeatures()).map(({ id, probed }) => [id, probed === 'yes']));
     expect(probeDatapathFeatures()).toEqual({
-      tcx: states.get('tcx'),
-      setRetval: states.get('set-retval'),
-      coarseClock: states.get('coarse-clock'),
-      netnsCookie: both('netns-cookie-helper', 'netns-cookie-socket'),
-      getpeername: states.get('getpeername'),
-      sockRelease: states.get('sock-release'),
+      tcx: has.get('tcx'),
+      setRetval: has.get('set-retval'),
+      coarseClock: has.get('coarse-clock'),
+      netnsCookie: has.get('netns-cookie-helper'),
     });
   });
 });

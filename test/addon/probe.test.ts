@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { addon } from '../../src/kernel/addon.ts';
 import { ATTACH_TYPE, MAP_TYPE, PROGRAM_TYPE } from '../../src/kernel/constants.ts';
 import { HELPER } from '../../src/kernel/probes.ts';
 import { run } from '../support/command.ts';
+import { atLeast } from '../support/kernel-version.ts';
 
 const ADDON = new URL('../../src/kernel/addon.ts', import.meta.url).href;
 
@@ -64,16 +65,18 @@ describe('probeProgram', () => {
 });
 
 describe('probeLink', () => {
+  const tcx = atLeast('6.6');
+
   it('attaches to the loopback interface of a namespace of its own', () => {
     const before = [readdirSync('/proc/self/fd').length, readdirSync('/proc/self/task').length];
-    expect(addon.probeLink(TC, ATTACH_TYPE.TCX_INGRESS, 'loopback')).toBe('');
+    expect(addon.probeLink(TC, ATTACH_TYPE.TCX_INGRESS, 'loopback')).toBe(tcx ? '' : 'EINVAL');
     const xdp = { ...TC, type: PROGRAM_TYPE.XDP, expectedAttachType: ATTACH_TYPE.XDP };
     expect(addon.probeLink(xdp, ATTACH_TYPE.XDP, 'loopback')).toBe('');
     expect([readdirSync('/proc/self/fd').length, readdirSync('/proc/self/task').length]).toEqual(before);
   });
 
   it('tells how the kernel refused: the interface, the descriptor, the attach type', () => {
-    expect(addon.probeLink(TC, ATTACH_TYPE.TCX_INGRESS, 0x7fffffff)).toBe('ENODEV');
+    expect(addon.probeLink(TC, ATTACH_TYPE.TCX_INGRESS, 0x7fffffff)).toBe(tcx ? 'ENODEV' : 'EINVAL');
     expect(addon.probeLink(TC, 999, 0x7fffffff)).toBe('EINVAL');
     const expectedAttachType = ATTACH_TYPE.CGROUP_INET4_CONNECT;
     const connect = { ...TC, type: PROGRAM_TYPE.CGROUP_SOCK_ADDR, expectedAttachType };
@@ -96,22 +99,64 @@ describe('probeProgramType and probeMapType', () => {
   });
 });
 
-describe('probeMemcgAccounting', () => {
+describe('probeClsact', () => {
+  it('attaches a filter in a namespace of its own', () => {
+    const before = [readdirSync('/proc/self/fd').length, readdirSync('/proc/self/task').length];
+    expect(addon.probeClsact(TC)).toBe('');
+    expect([readdirSync('/proc/self/fd').length, readdirSync('/proc/self/task').length]).toEqual(before);
+  });
+
+  it('tells how the kernel refused', () => {
+    const xdp = { ...TC, type: PROGRAM_TYPE.XDP, expectedAttachType: ATTACH_TYPE.XDP };
+    expect(addon.probeClsact(xdp)).toBe('EINVAL');
+  });
+});
+
+/** In a process of its own, which has lost what `setpriv` or `prlimit` in front take away. */
+async function inChild(before: readonly string[], code: string): Promise<string> {
+  const program = `import { addon } from '${ADDON}'; ${code}`;
+  const child = [...before, process.execPath, '--input-type=module', '--eval', program];
+  return (await run('env', child)).trim();
+}
+
+describe('probeMapMemory', () => {
+  const code = 'console.log(addon.probeMapMemory())';
+  const charged = addon.probeMapMemory() === 'cgroup';
+
   it('leaves the limit on locked memory as it was', () => {
     const limit = (): string | undefined =>
       /^Max locked memory.*$/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[0];
     const before = limit();
-    expect(addon.probeMemcgAccounting()).toBeTypeOf('boolean');
+    addon.probeMapMemory();
     expect(limit()).toBe(before);
     expect(before).toBeDefined();
+  });
+
+  it('tells what bounds maps, and whether this process may change it', async () => {
+    const few = ['prlimit', '--memlock=1048576:1048576', '--'];
+    const stuck = [...few, 'setpriv', '--bounding-set=-sys_resource', '--inh-caps=-sys_resource'];
+    expect(await inChild(few, code)).toBe(charged ? 'cgroup' : 'limit');
+    expect(await inChild(stuck, code)).toBe(charged ? 'cgroup' : 'fixed');
+  });
+
+  it('is no answer without the right to ask', async () => {
+    const child = inChild(['setpriv', '--bounding-set=-all', '--inh-caps=-all'], code);
+    await expect(child).rejects.toThrow(/cannot probe the accounting of map memory: Operation not permitted \(EPERM\)/);
   });
 });
 
 describe('kernelHasFunction', () => {
+  const withBtf = existsSync('/sys/kernel/btf/vmlinux');
+
   it('agrees with the symbols that the kernel lists', () => {
     const symbols = readFileSync('/proc/kallsyms', 'utf8');
-    expect(addon.kernelHasFunction('bpf_sock_destroy')).toBe(/ bpf_sock_destroy$/m.test(symbols));
-    expect(addon.kernelHasFunction('tcp_v4_connect')).toBe(true);
+    expect(addon.kernelHasFunction('bpf_sock_destroy')).toBe(withBtf && / bpf_sock_destroy$/m.test(symbols));
+    expect(addon.kernelHasFunction('tcp_v4_connect')).toBe(withBtf);
     expect(addon.kernelHasFunction('bpfsvc_none')).toBe(false);
+  });
+
+  it('finds none where the kernel has no BTF', async () => {
+    const hide = ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs none /sys/kernel/btf && exec "$@"', 'sh'];
+    expect(await inChild(withBtf ? hide : [], "console.log(addon.kernelHasFunction('tcp_v4_connect'))")).toBe('false');
   });
 });

@@ -9,6 +9,9 @@ import type { MapSpec } from '../../src/kernel/native-types.ts';
 import { kernelErrorOf, makeMap, u32, u64 } from '../support/kernel.ts';
 
 const MANY = 3000;
+/** A type of map without batches. Its values are numbers of interfaces that exist. */
+const DEVMAP_HASH = 25;
+const NO_INTERFACE = 0x7fffffff;
 
 function makeTyped(spec: Partial<MapSpec> = {}): TypedMap<number, bigint> {
   return new TypedMap(makeMap({ maxEntries: MANY, ...spec }), u32Codec, u64Codec);
@@ -59,16 +62,30 @@ describe('many rows', () => {
     expect([...map.entries()]).toEqual([]);
   });
 
-  it('are walked also in a map that knows no batches', () => {
+  it('are set, walked and deleted also in a map that knows no batches', () => {
     const LOOPBACK = 1;
-    const native = makeMap({ type: 25 /* DEVMAP_HASH */, valueSize: 4 });
-    for (const key of [5, 6, 7]) native.update(u32(key), u32(LOOPBACK));
-    const map = new TypedMap(native, u32Codec, u32Codec);
+    const map = new TypedMap(makeMap({ type: DEVMAP_HASH, valueSize: 4 }), u32Codec, u32Codec);
+    map.setMany([5, 6, 7].map((key) => [key, LOOPBACK]));
     expect([...map.entries()].sort()).toEqual([
       [5, LOOPBACK],
       [6, LOOPBACK],
       [7, LOOPBACK],
     ]);
+    expect(map.deleteMany([7, 8, 5])).toBe(2);
+    expect([...map.entries()]).toEqual([[6, LOOPBACK]]);
+  });
+
+  it('are reported without batches as with them when one fails', () => {
+    const map = new TypedMap(makeMap({ type: DEVMAP_HASH, valueSize: 4 }), u32Codec, u32Codec);
+    const error = kernelErrorOf(() => {
+      map.setMany([
+        [5, 1],
+        [6, NO_INTERFACE],
+        [7, 1],
+      ]);
+    });
+    expect(error).toMatchObject({ op: 'map.update', object: 'numbers', applied: 1 });
+    expect([...map.entries()]).toEqual([[5, 1]]);
   });
 
   it('that do not fit are reported with how many of the batch are in force', () => {

@@ -18,3 +18,7 @@ export function yellow(text: string): string {
 export function red(text: string): string {
   return styleText('red', text, { stream: process.stdout });
 }
+
+export function dim(text: string): string {
+  return styleText('dim', text, { stream: process.stdout });
+}

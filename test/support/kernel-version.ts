@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// The running kernel's version: what a test may expect of it. The product probes and never asks for this.
+
+import { release } from 'node:os';
+
+/** `6.6`, also written `Linux 6.6`. */
+export function atLeast(version: string): boolean {
+  const [major = 0, minor = 0] = version.replace('Linux ', '').split('.').map(Number);
+  const [, ourMajor, ourMinor] = /^(\d+)\.(\d+)/.exec(release()) ?? [];
+  return Number(ourMajor) > major || (Number(ourMajor) === major && Number(ourMinor) >= minor);
+}
