@@ -27,8 +27,9 @@ export interface Disks {
   readonly job: string;
 }
 
-/** A panic or an oops ends the VM; one that the host gives no time does not look locked up. */
+/** A panic or an oops ends the VM; one that the host gives no time looks neither locked up nor without a timer. */
 const COMMAND_LINE = [
+  ...['no_timer_check', 'tsc=reliable'],
   ...['console=ttyS0', 'panic=-1', 'oops=panic', 'nowatchdog', 'rcupdate.rcu_cpu_stall_suppress=1'],
   ...['mitigations=off', 'nokaslr', 'random.trust_cpu=on', 'net.ifnames=0'],
 ].join(' ');
