@@ -111,7 +111,7 @@ async function addMany(bed: Testbed): Promise<Figure[]> {
   for (let i = 0; i < SERVICES; i++) {
     const { name, clusterIPs } = serviceOf(i);
     const ports = [{ name: 'http', protocol: 'TCP', port: 80, targetPort: BACKEND_PORT } as const];
-    const endpoints = sliceOf(i, 0).endpoints.map(({ address, nodeName }) => ({ address, nodeName }));
+    const endpoints = sliceOf(i, 0).endpoints.map(({ address, state: { nodeName } }) => ({ address, nodeName }));
     objects.push(service(name, { type: 'ClusterIP', clusterIPs: [...clusterIPs], ports }));
     objects.push(endpointSlice(name, 4, ports, endpoints));
   }

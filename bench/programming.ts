@@ -11,7 +11,7 @@ import { Datapath } from '../src/datapath/datapath.ts';
 import { addon } from '../src/kernel/addon.ts';
 import { ensureBpffs } from '../src/kernel/pins.ts';
 import { Store } from '../src/model/store.ts';
-import type { EndpointSlice, Service } from '../src/model/types.ts';
+import type { EndpointSlice, EndpointState, Service } from '../src/model/types.ts';
 import { parseAddress } from '../src/net/ip.ts';
 import type { Address } from '../src/net/ip.ts';
 import { Reconciler } from '../src/reconcile/reconciler.ts';
@@ -145,6 +145,17 @@ export function serviceOf(i: number): Service {
   };
 }
 
+const ON_NODE1: EndpointState = {
+  ready: true,
+  serving: true,
+  terminating: false,
+  nodeName: 'node1',
+  zone: '',
+  forZones: [],
+  forNodes: [],
+};
+const ON_NODE2: EndpointState = { ...ON_NODE1, nodeName: 'node2' };
+
 /** replaced: which of the endpoints has another address than at first, 0 for none. */
 export function sliceOf(i: number, replaced: number): EndpointSlice {
   return {
@@ -157,13 +168,7 @@ export function sliceOf(i: number, replaced: number): EndpointSlice {
       const pod = i * 16 + n + (n + 1 === replaced ? 6 : 0);
       return {
         address: address(`10.${64 + (pod >> 16)}.${(pod >> 8) & 255}.${pod & 255}`),
-        ready: true,
-        serving: true,
-        terminating: false,
-        nodeName: n % 2 === 0 ? 'node1' : 'node2',
-        zone: '',
-        forZones: [],
-        forNodes: [],
+        state: n % 2 === 0 ? ON_NODE1 : ON_NODE2,
       };
     }),
   };

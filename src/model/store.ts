@@ -4,7 +4,7 @@
 
 import { EventEmitter } from 'node:events';
 import type { EndpointSlice, Node, ObjectKey, Service } from './types.ts';
-import { objectKey } from './types.ts';
+import { objectKey, serviceKey } from './types.ts';
 
 export interface StoreEvents {
   /** Something in `takeDirty()` or the node changed. */
@@ -20,8 +20,8 @@ export interface Unread {
 
 export class Store extends EventEmitter<StoreEvents> {
   readonly services = new Map<ObjectKey, Service>();
-  /** By key of the Service they belong to, then by slice name. */
-  readonly slices = new Map<ObjectKey, Map<string, EndpointSlice>>();
+  /** By key of the Service they belong to. */
+  readonly slices = new Map<ObjectKey, readonly EndpointSlice[]>();
   readonly nodes = new Map<string, Node>();
 
   readonly #dirty = new Set<ObjectKey>();
@@ -76,18 +76,19 @@ export class Store extends EventEmitter<StoreEvents> {
   }
 
   setSlice(slice: EndpointSlice): void {
-    const key = `${slice.namespace}/${slice.service}`;
-    let slices = this.slices.get(key);
-    if (slices === undefined) this.slices.set(key, (slices = new Map<string, EndpointSlice>()));
-    slices.set(slice.name, slice);
+    const key = serviceKey(slice);
+    const others = this.slices.get(key)?.filter(({ name }) => name !== slice.name) ?? [];
+    this.slices.set(key, [...others, slice]);
     this.#touch(key);
   }
 
   deleteSlice(slice: Pick<EndpointSlice, 'namespace' | 'service' | 'name'>): void {
-    const key = `${slice.namespace}/${slice.service}`;
-    const slices = this.slices.get(key);
-    if (slices?.delete(slice.name) !== true) return;
-    if (slices.size === 0) this.slices.delete(key);
+    const key = serviceKey(slice);
+    const slices = this.slices.get(key) ?? [];
+    const others = slices.filter(({ name }) => name !== slice.name);
+    if (others.length === slices.length) return;
+    if (others.length > 0) this.slices.set(key, others);
+    else this.slices.delete(key);
     this.#touch(key);
   }
 

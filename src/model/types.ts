@@ -48,8 +48,13 @@ export interface EndpointPort {
   readonly port: number;
 }
 
+/** One address that answers. There may be a hundred thousand of them, so the rest is in a record that many can share. */
 export interface Endpoint {
   readonly address: Address;
+  readonly state: EndpointState;
+}
+
+export interface EndpointState {
   readonly ready: boolean;
   readonly serving: boolean;
   readonly terminating: boolean;
@@ -82,5 +87,15 @@ export interface Node {
 export type ObjectKey = string;
 
 export function objectKey(object: { readonly namespace: string; readonly name: string }): ObjectKey {
-  return `${object.namespace}/${object.name}`;
+  return join(object.namespace, object.name);
+}
+
+/** Of the Service that a slice belongs to. */
+export function serviceKey(slice: Pick<EndpointSlice, 'namespace' | 'service'>): ObjectKey {
+  return join(slice.namespace, slice.service);
+}
+
+/** One flat string: that of a template would keep its parts, twice as much, for as long as it is a key of something. */
+function join(namespace: string, name: string): ObjectKey {
+  return [namespace, name].join('/');
 }

@@ -20,8 +20,8 @@ export interface NodeView {
 }
 
 export function eligibleEndpoints<E extends Endpoint>(endpoints: readonly E[], node: NodeView): Eligible<E> {
-  const ready = endpoints.filter((endpoint) => endpoint.ready);
-  const draining = endpoints.filter((endpoint) => endpoint.serving && endpoint.terminating && !endpoint.ready);
+  const ready = endpoints.filter(({ state }) => state.ready);
+  const draining = endpoints.filter(({ state }) => state.serving && state.terminating && !state.ready);
   const nearby = withTopology(ready, node);
   const localReady = ready.filter((endpoint) => isOn(endpoint, node));
   return {
@@ -33,17 +33,17 @@ export function eligibleEndpoints<E extends Endpoint>(endpoints: readonly E[], n
 
 /** All or nothing: one endpoint without a hint, or none for this node or zone, switches topology off. */
 function withTopology<E extends Endpoint>(ready: readonly E[], node: NodeView): readonly E[] {
-  if (node.name !== '' && ready.every((endpoint) => endpoint.forNodes.length > 0)) {
-    const here = ready.filter((endpoint) => endpoint.forNodes.includes(node.name));
+  if (node.name !== '' && ready.every(({ state }) => state.forNodes.length > 0)) {
+    const here = ready.filter(({ state }) => state.forNodes.includes(node.name));
     if (here.length > 0) return here;
   }
-  if (node.zone !== '' && ready.every((endpoint) => endpoint.forZones.length > 0)) {
-    const here = ready.filter((endpoint) => endpoint.forZones.includes(node.zone));
+  if (node.zone !== '' && ready.every(({ state }) => state.forZones.length > 0)) {
+    const here = ready.filter(({ state }) => state.forZones.includes(node.zone));
     if (here.length > 0) return here;
   }
   return ready;
 }
 
-function isOn(endpoint: Endpoint, node: NodeView): boolean {
-  return endpoint.nodeName !== '' && endpoint.nodeName === node.name;
+function isOn({ state }: Endpoint, node: NodeView): boolean {
+  return state.nodeName !== '' && state.nodeName === node.name;
 }

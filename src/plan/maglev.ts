@@ -2,6 +2,8 @@
 // Pure: the Maglev lookup table (Eisenbud et al., NSDI 2016, section 3.4). Made from backend keys, never from ids, so
 // that every node that knows the same backends computes the same table.
 
+import { murmur3 } from './murmur.ts';
+
 /** Primes just under powers of two: a table fills its power-of-two run of slots, and its size changes only when the
  * number of backends doubles. The same backends have the same size on every node, whatever their history. */
 export const TABLE_SIZES: readonly number[] = [251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521, 131071];
@@ -52,19 +54,3 @@ export function maglevTable(keys: readonly string[], size: number): Uint32Array 
 }
 
 const FREE = 0xffff_ffff;
-
-/** MurmurHash3 (A. Appleby, x86_32) over the text's UTF-16 units, one 32-bit block each. */
-function murmur3(text: string, seed: number): number {
-  let h = seed;
-  for (let i = 0; i < text.length; i++) {
-    let k = Math.imul(text.charCodeAt(i), 0xcc9e2d51);
-    k = (k << 15) | (k >>> 17);
-    h ^= Math.imul(k, 0x1b873593);
-    h = (h << 13) | (h >>> 19);
-    h = (Math.imul(h, 5) + 0xe6546b64) | 0;
-  }
-  h ^= text.length;
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
-}

@@ -132,8 +132,8 @@ function portEndpoints(slices: readonly EndpointSlice[], port: NamedPort, of: Fa
       for (const endpoint of slice.endpoints) {
         const key = `${endpoint.address} ${String(number)}`;
         // Listed twice, running beats terminating; otherwise the later entry counts.
-        if (found.has(key) && endpoint.terminating) continue;
-        found.set(key, { ...endpoint, port: number });
+        if (found.has(key) && endpoint.state.terminating) continue;
+        found.set(key, { address: endpoint.address, state: endpoint.state, port: number });
       }
     }
   }
@@ -154,7 +154,7 @@ function toSet(endpoints: readonly PortEndpoint[], protocol: Protocol, node: Nod
     key: backendKey(endpoint, protocol),
     address: endpoint.address,
     port: endpoint.port,
-    locality: locality(endpoint.nodeName, node),
+    locality: locality(endpoint.state.nodeName, node),
   }));
   backends.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
   return { backends, whenEmpty: elsewhere ? 'drop' : 'reject' };

@@ -7,14 +7,8 @@ import { BackendFlags, Proto } from '../abi/enums.gen.ts';
 import type { LbMaps } from '../datapath/lb-maps.ts';
 import type { Protocol } from '../model/types.ts';
 import type { Locality, WantedBackend } from '../plan/types.ts';
+import { BackendIndex } from './backend-index.ts';
 import { Exhausted } from './exhausted.ts';
-
-interface Entry {
-  readonly id: number;
-  readonly key: string;
-  uses: number;
-  locality: Locality;
-}
 
 const PROTO: Readonly<Record<Protocol, Proto>> = { TCP: Proto.Tcp, UDP: Proto.Udp, SCTP: Proto.Sctp };
 const PROTOCOL: Readonly<Record<number, Protocol>> = { [Proto.Tcp]: 'TCP', [Proto.Udp]: 'UDP', [Proto.Sctp]: 'SCTP' };
@@ -31,10 +25,9 @@ export interface RetiredBackend {
 
 export class BackendTable {
   readonly #maps: LbMaps;
-  readonly #byKey = new Map<string, Entry>();
-  /** By id; a hundred thousand of them are half the size of a Map. */
-  readonly #byId: (Entry | undefined)[] = [];
-  #size = 0;
+  readonly #byKey = new BackendIndex((id) => this.#keyOf(id));
+  /** By id; undefined: not in use. */
+  readonly #uses: (number | undefined)[] = [];
   /** Retired ids, waiting for the last flow. */
   readonly #retired = new Map<number, RetiredBackend>();
   readonly #retiredByKey = new Map<string, number>();
@@ -48,7 +41,7 @@ export class BackendTable {
   }
 
   get size(): number {
-    return this.#size;
+    return this.#byKey.size;
   }
 
   get retired(): ReadonlyMap<number, RetiredBackend> {
@@ -57,38 +50,40 @@ export class BackendTable {
 
   /** Of an id that is in use, or retired. */
   key(id: number): string | undefined {
-    return this.#byId[id]?.key ?? this.#retired.get(id)?.key;
+    return this.#uses[id] === undefined ? this.#retired.get(id)?.key : this.#keyOf(id);
+  }
+
+  /** The id of a backend that is in use. */
+  find(key: string): number | undefined {
+    return this.#byKey.find(key);
   }
 
   /** The id of a backend, its row written; counts one more table that uses it. */
   acquire(backend: WantedBackend, protocol: Protocol): number {
-    const known = this.#byKey.get(backend.key);
+    const known = this.#byKey.find(backend.key);
     if (known !== undefined) {
-      known.uses++;
-      if (backend.locality !== 'unknown' && backend.locality !== known.locality) {
-        known.locality = backend.locality;
-        this.#write(known.id, backend, protocol, known.locality);
-      }
-      return known.id;
+      this.use(known);
+      this.#refreshLocality(known, backend, protocol);
+      return known;
     }
     const id = this.#revive(backend.key) ?? this.#takeId();
-    const entry: Entry = { id, key: backend.key, uses: 1, locality: backend.locality };
-    this.#byKey.set(entry.key, entry);
-    this.#byId[id] = entry;
-    this.#size++;
-    this.#write(id, backend, protocol, entry.locality);
+    this.#write(id, backend, protocol);
+    this.#enter(id, backend.key, 1);
     return id;
   }
 
   /** One table less; without any, the row is marked retired (call after a grace period: programs may still choose it). */
   release(id: number): void {
-    const entry = this.#byId[id];
-    if (entry === undefined || --entry.uses > 0) return;
-    this.#byId[id] = undefined;
-    this.#size--;
-    this.#byKey.delete(entry.key);
-    this.#setRetired(id, entry.key);
+    const uses = this.#uses[id];
+    if (uses === undefined) return;
+    if (uses > 1) {
+      this.#uses[id] = uses - 1;
+      return;
+    }
+    this.#uses[id] = undefined;
+    this.#byKey.remove(id);
     const row = this.#maps.readBackend(id);
+    this.#setRetired(id, backendKey(row));
     this.#maps.writeBackend(id, { ...row, flags: row.flags | BackendFlags.Retired });
   }
 
@@ -105,34 +100,38 @@ export class BackendTable {
   /** Reads the rows back; every id starts without a use, tables add theirs by use(). */
   restore(): void {
     for (const [id, row] of this.#maps.backends()) {
-      for (; this.#next < id; this.#next++) this.#free.push(this.#next);
+      for (; this.#next < id; this.#next++) {
+        this.#free.push(this.#next);
+        // Without holes: they would make a dictionary of the array.
+        this.#uses[this.#next] = undefined;
+      }
       this.#next = id + 1;
       const key = backendKey(row);
-      if (row.flags & BackendFlags.Retired || this.#byKey.has(key)) this.#setRetired(id, key);
-      else {
-        const entry: Entry = { id, key, uses: 0, locality: localityOf(row.flags) };
-        this.#byKey.set(key, entry);
-        this.#byId[id] = entry;
-        this.#size++;
-      }
+      if (row.flags & BackendFlags.Retired || this.#byKey.find(key) !== undefined) this.#setRetired(id, key);
+      else this.#enter(id, key, 0);
     }
   }
 
   /** A restored table uses this id. False: it is free or retired, no table should. */
   use(id: number): boolean {
-    const entry = this.#byId[id];
-    if (entry === undefined) return false;
-    entry.uses++;
+    const uses = this.#uses[id];
+    if (uses === undefined) return false;
+    this.#uses[id] = uses + 1;
     return true;
   }
 
   /** After all restored tables have called use(), and a grace period: retires what none of them uses. */
   retireUnused(): void {
-    for (const entry of this.#byId) {
-      if (entry === undefined || entry.uses > 0) continue;
-      entry.uses = 1;
-      this.release(entry.id);
-    }
+    for (const [id, uses] of this.#uses.entries()) if (uses === 0) this.release(id);
+  }
+
+  #keyOf(id: number): string {
+    return backendKey(this.#maps.readBackend(id));
+  }
+
+  #enter(id: number, key: string, uses: number): void {
+    this.#byKey.add(id, key);
+    this.#uses[id] = uses;
   }
 
   #setRetired(id: number, key: string): void {
@@ -163,12 +162,17 @@ export class BackendTable {
     return id;
   }
 
-  #write(id: number, backend: WantedBackend, protocol: Protocol, locality: Locality): void {
+  #refreshLocality(id: number, backend: WantedBackend, protocol: Protocol): void {
+    const flag = LOCALITY_FLAG[backend.locality];
+    if (flag !== 0 && (this.#maps.readBackend(id).flags & flag) === 0) this.#write(id, backend, protocol);
+  }
+
+  #write(id: number, backend: WantedBackend, protocol: Protocol): void {
     this.#maps.writeBackend(id, {
       addr: backend.address,
       port: backend.port,
       proto: PROTO[protocol],
-      flags: LOCALITY_FLAG[locality],
+      flags: LOCALITY_FLAG[backend.locality],
       weight: 1,
       zone: 0,
     });
@@ -177,9 +181,4 @@ export class BackendTable {
 
 export function backendKey(row: Pick<Backend, 'addr' | 'port' | 'proto'>): string {
   return `${row.addr} ${String(row.port)}/${PROTOCOL[row.proto] ?? 'TCP'}`;
-}
-
-function localityOf(flags: number): Locality {
-  if (flags & BackendFlags.Local) return 'local';
-  return flags & BackendFlags.Remote ? 'remote' : 'unknown';
 }

@@ -12,6 +12,7 @@ import { namedBackends, planSets } from '../plan/plan.ts';
 import type { Locality, WantedBackend, WantedFrontend, WantedPort, WantedService, WantedSet } from '../plan/types.ts';
 import type { PresentFrontend, PresentPort, PresentService, PresentSet } from './present.ts';
 import { portKey, SCOPES, serviceRow, setOf } from './present.ts';
+import { idsOf } from './table-store.ts';
 
 type Sets = WantedPort['sets'];
 
@@ -181,7 +182,7 @@ function toWantedSet(
   maps: Pick<LbMaps, 'readBackend'>,
 ): WantedSet | undefined {
   if (word === 0n) return undefined;
-  const backends = (table?.ids ?? []).map((id): WantedBackend => {
+  const backends = (table === undefined ? [] : idsOf(table)).map((id): WantedBackend => {
     const { addr, port, flags } = maps.readBackend(id);
     return { key: `${addr} ${String(port)}/${protocol}`, address: addr, port, locality: localityOf(flags) };
   });

@@ -277,7 +277,7 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
   #plan(key: ObjectKey): WantedService {
     const { store, nodeName } = this.#options;
     const service = store.services.get(key);
-    const slices = [...(store.slices.get(key)?.values() ?? [])];
+    const slices = store.slices.get(key) ?? [];
     const node: NodeView = { name: nodeName, zone: store.nodes.get(nodeName)?.zone ?? '' };
     const planned = service === undefined ? undefined : planService(service, slices, node);
     if (this.#inherited === undefined) return planned ?? { key, ports: [] };

@@ -13,11 +13,10 @@ import { SlotAllocator } from './slot-allocator.ts';
 const SEGMENT_SLOTS = SlotGeometry.SlotsPerBlock * SlotGeometry.BlocksPerSegment;
 
 export interface Table {
+  /** The backends' ids, in the order of their sorted keys: identity, and at the same time the only list of them. */
   readonly content: string;
   readonly first: number;
   readonly count: number;
-  /** Distinct, in the order of the sorted keys. */
-  readonly ids: readonly number[];
   uses: number;
   /** Since the last use ended; undefined before. */
   retired: RetiredTable | undefined;
@@ -55,10 +54,9 @@ export class TableStore {
 
   /** A table for these backends (at least one, sorted), its slots written; counts one more set that uses it. */
   acquire(backends: readonly WantedBackend[], protocol: Protocol): Table {
-    const content = tableContent(backends.map((backend) => backend.key));
-    const known = this.#byContent.get(content);
+    const known = this.#find(backends);
     if (known !== undefined) {
-      this.#refreshLocality(backends, protocol, known);
+      this.#refreshLocality(backends, protocol);
       known.uses++;
       return known;
     }
@@ -74,9 +72,9 @@ export class TableStore {
       this.#slots.free(first, count);
       throw error;
     }
-    const table: Table = { content, first, count, ids, uses: 1, retired: undefined };
+    const table: Table = { content: toContent(ids), first, count, uses: 1, retired: undefined };
     this.#present.add(table);
-    this.#byContent.set(content, table);
+    this.#byContent.set(table.content, table);
     return table;
   }
 
@@ -93,7 +91,7 @@ export class TableStore {
     if (table.uses > 0 || table.retired !== retired || !this.#present.delete(table)) return;
     if (this.#byContent.get(table.content) === table) this.#byContent.delete(table.content);
     this.#slots.free(table.first, table.count);
-    for (const id of table.ids) this.#backends.release(id);
+    for (const id of idsOf(table)) this.#backends.release(id);
   }
 
   /** Takes over the tables that present words point at. One that is damaged holds its slots until no word does. */
@@ -104,8 +102,8 @@ export class TableStore {
     for (const { first, count } of [...words].sort((a, b) => a.first - b.first)) {
       if (byFirst.has(first)) continue;
       const { named, sound } = this.#namedBySlots(first, count, lastSeen, byFirst.size + 1);
-      const content = tableContent(named.map(({ key }) => key));
-      const table: Table = { content, first, count, ids: named.map(({ id }) => id), uses: 0, retired: undefined };
+      const content = toContent(named.map(({ id }) => id));
+      const table: Table = { content, first, count, uses: 0, retired: undefined };
       byFirst.set(first, table);
       this.#present.add(table);
       if (sound && !this.#byContent.has(content) && count === tableSize(named.length, this.#cap)) {
@@ -140,13 +138,18 @@ export class TableStore {
     return { named, sound };
   }
 
-  #refreshLocality(backends: readonly WantedBackend[], protocol: Protocol, table: Table): void {
-    backends.forEach((backend, index) => {
-      const id = table.ids[index];
-      if (id === undefined) return;
-      this.#backends.acquire(backend, protocol);
-      this.#backends.release(id);
-    });
+  #find(backends: readonly WantedBackend[]): Table | undefined {
+    const ids: number[] = [];
+    for (const { key } of backends) {
+      const id = this.#backends.find(key);
+      if (id === undefined) return undefined;
+      ids.push(id);
+    }
+    return this.#byContent.get(toContent(ids));
+  }
+
+  #refreshLocality(backends: readonly WantedBackend[], protocol: Protocol): void {
+    for (const backend of backends) this.#backends.release(this.#backends.acquire(backend, protocol));
   }
 }
 
@@ -165,6 +168,11 @@ function fillSlots(
   for (let slot = 0; slot < count; slot++) slots[base + slot] = ids[order[slot] ?? 0] ?? 0;
 }
 
-function tableContent(keys: readonly string[]): string {
-  return keys.join('\n');
+function toContent(ids: readonly number[]): string {
+  return ids.join(' ');
+}
+
+/** The backends of a table. */
+export function idsOf({ content }: Table): number[] {
+  return content === '' ? [] : content.split(' ').map(Number);
 }

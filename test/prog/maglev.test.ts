@@ -12,6 +12,7 @@ import type { Cast } from '../support/prog-addresses.ts';
 import { addressOf, CASTS } from '../support/prog-addresses.ts';
 import { ProgBench } from '../support/prog-bench.ts';
 import { end, segment } from '../support/prog-packets.ts';
+import { endpoint } from '../support/records.ts';
 
 const TUPLES = 1000;
 const BACKENDS = 7;
@@ -42,16 +43,7 @@ function sliceOf(cast: Cast, service: string, addresses: readonly string[]): End
     service,
     family: cast.family,
     ports: [{ name: '', protocol: 'TCP', port: 8080 }],
-    endpoints: addresses.map((address) => ({
-      address: addressOf(address),
-      ready: true,
-      serving: true,
-      terminating: false,
-      nodeName: 'node1',
-      zone: '',
-      forZones: [],
-      forNodes: [],
-    })),
+    endpoints: addresses.map((address) => endpoint(address, { nodeName: 'node1' })),
   };
 }
 

@@ -68,10 +68,10 @@ function lists(
   const ready = new Set<string>();
   const draining = new Set<string>();
   const here = new Set<string>();
-  for (const [backend, endpoint] of endpointsOf(port, family, slices)) {
-    if (endpoint.ready) ready.add(backend);
-    else if (endpoint.serving && endpoint.terminating) draining.add(backend);
-    if (endpoint.nodeName === nodeName) here.add(backend);
+  for (const [backend, { state }] of endpointsOf(port, family, slices)) {
+    if (state.ready) ready.add(backend);
+    else if (state.serving && state.terminating) draining.add(backend);
+    if (state.nodeName === nodeName) here.add(backend);
   }
   const choose = (of: (backend: string) => boolean, empty: string): string => {
     const first = [...ready].filter(of);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Records of the model for tests, with defaults for what a test does not care about.
 
-import type { Endpoint, EndpointSlice, Protocol, Service, ServicePort } from '../../src/model/types.ts';
+import type { Endpoint, EndpointSlice, EndpointState, Protocol, Service, ServicePort } from '../../src/model/types.ts';
 import type { Address } from '../../src/net/ip.ts';
 import { parseAddress } from '../../src/net/ip.ts';
 
@@ -11,18 +11,18 @@ export function address(text: string): Address {
   return parsed;
 }
 
-export function endpoint(text: string, extra: Partial<Endpoint> = {}): Endpoint {
-  return {
-    address: address(text),
-    ready: true,
-    serving: true,
-    terminating: false,
-    nodeName: '',
-    zone: '',
-    forZones: [],
-    forNodes: [],
-    ...extra,
-  };
+const READY: EndpointState = {
+  ready: true,
+  serving: true,
+  terminating: false,
+  nodeName: '',
+  zone: '',
+  forZones: [],
+  forNodes: [],
+};
+
+export function endpoint(text: string, extra: Partial<EndpointState> = {}): Endpoint {
+  return { address: address(text), state: { ...READY, ...extra } };
 }
 
 export function port(number: number, extra: Partial<ServicePort> = {}): ServicePort {

@@ -60,7 +60,7 @@ export class Stage {
     this.store = new Store();
     if (pending !== undefined) this.store.expectSync(pending);
     for (const service of before.services.values()) this.store.setService(service);
-    for (const slices of before.slices.values()) for (const slice of slices.values()) this.store.setSlice(slice);
+    for (const slices of before.slices.values()) for (const slice of slices) this.store.setSlice(slice);
     for (const node of before.nodes.values()) this.store.setNode(node);
     this.reconciler = new Reconciler({
       maps: this.maps,
@@ -117,9 +117,7 @@ export class Stage {
   /** What the objects want. */
   ports(): NaivePort[] {
     const { services, slices } = this.store;
-    return [...services.values()].flatMap((service) =>
-      naivePorts(service, [...(slices.get(objectKey(service))?.values() ?? [])], NODE),
-    );
+    return [...services.values()].flatMap((service) => naivePorts(service, slices.get(objectKey(service)) ?? [], NODE));
   }
 
   /** All is applied, retried, freed. */

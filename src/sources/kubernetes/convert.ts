@@ -176,8 +176,7 @@ function toEndpointPorts(ports: readonly EndpointPortObject[] | null | undefined
 
 /** An unknown condition counts as ready, serving and not terminating, each by itself. */
 function toEndpoint(address: Address, object: EndpointObject): Endpoint {
-  return {
-    address,
+  const state = {
     ready: object.conditions?.ready ?? true,
     serving: object.conditions?.serving ?? true,
     terminating: object.conditions?.terminating ?? false,
@@ -186,6 +185,7 @@ function toEndpoint(address: Address, object: EndpointObject): Endpoint {
     forZones: object.hints?.forZones?.map((each) => each.name) ?? NONE,
     forNodes: object.hints?.forNodes?.map((each) => each.name) ?? NONE,
   };
+  return { address, state };
 }
 
 function toAddresses(texts: readonly string[] | null | undefined): Address[] {

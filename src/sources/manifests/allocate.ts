@@ -205,8 +205,8 @@ export class Allocator {
     const { key, draft, held } = request;
     const service = complete(request);
     if (request.issues.length === 0) {
-      const same = held !== undefined && isDeepStrictEqual(held.service, service);
-      this.#held.set(key, { draft, service: same ? held.service : service });
+      const same = [held?.service, draft.service].find((each) => isDeepStrictEqual(each, service));
+      this.#held.set(key, { draft, service: same ?? service });
       return;
     }
     this.#release(service);

@@ -4,7 +4,6 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Store } from '../../model/store.ts';
-import type { EndpointSlice, Node, ObjectKey, Service } from '../../model/types.ts';
 import type { Resolved } from './resolve.ts';
 
 export interface Delivered {
@@ -14,59 +13,60 @@ export interface Delivered {
 
 export class Delivery {
   readonly #store: Store;
-  readonly #services = new Map<ObjectKey, Service>();
-  readonly #slices = new Map<string, EndpointSlice>();
-  readonly #nodes = new Map<string, Node>();
+  #had: Pick<Resolved, 'nodes' | 'services' | 'slices'> = { nodes: new Map(), services: new Map(), slices: new Map() };
 
   constructor(store: Store) {
     this.#store = store;
   }
 
   /** First what is new, so that nothing is ever missing that is in both. */
-  deliver({ nodes, services, slices }: Resolved): Delivered {
+  deliver(wanted: Resolved): Delivered {
     const store = this.#store;
+    const had = this.#had;
+    this.#had = wanted;
     const set =
-      put(this.#nodes, nodes, (node) => {
+      put(had.nodes, wanted.nodes, (node) => {
         store.setNode(node);
       }) +
-      put(this.#slices, slices, (slice) => {
+      put(had.slices, wanted.slices, (slice) => {
         store.setSlice(slice);
       }) +
-      put(this.#services, services, (service) => {
+      put(had.services, wanted.services, (service) => {
         store.setService(service);
       });
     const deleted =
-      remove(this.#services, services, (_, key) => {
+      remove(had.services, wanted.services, (_, key) => {
         store.deleteService(key);
       }) +
-      remove(this.#slices, slices, (slice) => {
+      remove(had.slices, wanted.slices, (slice) => {
         store.deleteSlice(slice);
       }) +
-      remove(this.#nodes, nodes, (_, name) => {
+      remove(had.nodes, wanted.nodes, (_, name) => {
         store.deleteNode(name);
       });
     return { set, deleted };
   }
 }
 
-function put<T>(had: Map<string, T>, wanted: ReadonlyMap<string, T>, give: (value: T) => void): number {
+function put<T>(had: ReadonlyMap<string, T>, wanted: ReadonlyMap<string, T>, give: (value: T) => void): number {
   let count = 0;
   for (const [key, value] of wanted) {
     const before = had.get(key);
-    if (before === value) continue;
-    had.set(key, value);
-    if (isDeepStrictEqual(before, value)) continue;
+    if (before === value || isDeepStrictEqual(before, value)) continue;
     give(value);
     count++;
   }
   return count;
 }
 
-function remove<T>(had: Map<string, T>, wanted: ReadonlyMap<string, T>, take: (value: T, key: string) => void): number {
+function remove<T>(
+  had: ReadonlyMap<string, T>,
+  wanted: ReadonlyMap<string, T>,
+  take: (value: T, key: string) => void,
+): number {
   let count = 0;
   for (const [key, value] of had) {
     if (wanted.has(key)) continue;
-    had.delete(key);
     take(value, key);
     count++;
   }

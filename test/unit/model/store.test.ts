@@ -42,7 +42,7 @@ describe('Store', () => {
     const { store } = watched();
     const of = sliceOf('a');
     store.setSlice(of);
-    expect(store.slices.get('default/a')?.get('a-1')).toBe(of);
+    expect(store.slices.get('default/a')).toEqual([of]);
     store.deleteSlice(of);
     expect(store.slices.has('default/a')).toBe(false);
   });

@@ -2,7 +2,7 @@
 // kube-proxy's CategorizeEndpoints as a table; node `here`, zone `a`.
 
 import { describe, expect, test } from 'vitest';
-import type { Endpoint } from '../../../src/model/types.ts';
+import type { Endpoint, EndpointState } from '../../../src/model/types.ts';
 import { eligibleEndpoints } from '../../../src/plan/eligible.ts';
 import { endpoint } from '../../support/records.ts';
 
@@ -13,7 +13,7 @@ const dead = { ready: false, serving: false, terminating: false };
 
 interface Case {
   readonly title: string;
-  readonly given: readonly Partial<Endpoint>[];
+  readonly given: readonly Partial<EndpointState>[];
   /** Indexes into given. */
   readonly cluster: readonly number[];
   readonly local: readonly number[];

@@ -127,23 +127,25 @@ describe('toSlice', () => {
   it('counts an endpoint without conditions as ready and serving', () => {
     expect(endpointOf({})).toEqual({
       address: '192.0.2.1',
-      ready: true,
-      serving: true,
-      terminating: false,
-      nodeName: '',
-      zone: '',
-      forZones: [],
-      forNodes: [],
+      state: {
+        ready: true,
+        serving: true,
+        terminating: false,
+        nodeName: '',
+        zone: '',
+        forZones: [],
+        forNodes: [],
+      },
     });
   });
 
   it('reads each condition by itself', () => {
-    expect(endpointOf({ conditions: { ready: false } })).toMatchObject({
+    expect(endpointOf({ conditions: { ready: false } })?.state).toMatchObject({
       ready: false,
       serving: true,
       terminating: false,
     });
-    expect(endpointOf({ conditions: { ready: null, serving: false, terminating: true } })).toMatchObject({
+    expect(endpointOf({ conditions: { ready: null, serving: false, terminating: true } })?.state).toMatchObject({
       ready: true,
       serving: false,
       terminating: true,
@@ -152,7 +154,7 @@ describe('toSlice', () => {
 
   it('keeps node, zone and hints', () => {
     const hints = { forZones: [{ name: 'a' }, { name: 'b' }], forNodes: [{ name: 'n' }] };
-    expect(endpointOf({ nodeName: 'n', zone: 'a', hints })).toMatchObject({
+    expect(endpointOf({ nodeName: 'n', zone: 'a', hints })?.state).toMatchObject({
       nodeName: 'n',
       zone: 'a',
       forZones: ['a', 'b'],
@@ -220,7 +222,7 @@ describe('toMirroredSlices', () => {
         name,
         service,
         family,
-        endpoints.map(({ address, ready }) => `${address} ${ready}`),
+        endpoints.map(({ address, state }) => `${address} ${state.ready}`),
       ]),
     ).toEqual([
       ['endpoints/db-0-4', 'db', 4, ['192.0.2.1 true', '192.0.2.2 false']],
@@ -231,7 +233,7 @@ describe('toMirroredSlices', () => {
       { name: 'a', protocol: 'TCP', port: 1 },
       { name: 'b', protocol: 'UDP', port: 2 },
     ]);
-    expect(slices[0]?.endpoints[0]?.nodeName).toBe('n');
+    expect(slices[0]?.endpoints[0]?.state.nodeName).toBe('n');
     expect(slices[2]?.ports).toEqual([{ name: '', protocol: 'TCP', port: 3 }]);
   });
 

@@ -54,7 +54,7 @@ describe('the examples', () => {
   it('selectorless.yaml has the backends of an Endpoints object', () => {
     const { slices } = load(read('selectorless.yaml'));
     const backends = slices.flatMap(({ endpoints, ports }) =>
-      endpoints.map(({ address, ready }) => `${address} ${ports.map(({ port }) => port).join(',')} ${ready}`),
+      endpoints.map(({ address, state }) => `${address} ${ports.map(({ port }) => port).join(',')} ${state.ready}`),
     );
     expect(backends).toEqual([
       '192.0.2.71 8080,9100 true',

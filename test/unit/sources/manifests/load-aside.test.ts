@@ -87,13 +87,15 @@ describe('an endpoint', () => {
       const object = read[0]?.object;
       expect(object?.kind === 'EndpointSlice' && object.slices[0]?.endpoints[0]).toEqual({
         address: '192.0.2.1',
-        ready: false,
-        serving: true,
-        terminating: true,
-        nodeName: 'n',
-        zone: 'z',
-        forZones: ['a', 'b'],
-        forNodes: ['n'],
+        state: {
+          ready: false,
+          serving: true,
+          terminating: true,
+          nodeName: 'n',
+          zone: 'z',
+          forZones: ['a', 'b'],
+          forNodes: ['n'],
+        },
       });
     }
   });

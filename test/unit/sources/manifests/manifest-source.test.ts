@@ -148,7 +148,7 @@ describe('at the start', () => {
     writeFileSync(join(directory, 'c.json'), JSON.stringify(web('c')));
     const { store } = await run();
     expect(servicesOf(store)).toBe('a:80 b:80 c:80');
-    expect(store.slices.get('default/a')?.get('a-1')?.endpoints[0]?.address).toBe('192.0.2.10');
+    expect(store.slices.get('default/a')?.[0]?.endpoints[0]?.address).toBe('192.0.2.10');
     expect([...store.nodes.keys()]).toEqual(['n']);
     expect(store.synced).toBe(true);
   });
