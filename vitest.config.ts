@@ -34,7 +34,7 @@ export default defineConfig({
         test: {
           ...common,
           name: 'kernel',
-          include: ['test/prog/**/*.test.ts', 'test/addon/**/*.test.ts'],
+          include: ['test/prog/**/*.test.ts', 'test/addon/**/*.test.ts', 'test/kernels/**/*.test.ts'],
           sequence: { groupOrder: 1 },
         },
       },

@@ -81,7 +81,7 @@ static __always_inline enum route_kind lb_hop(ctx_t *ctx, bool v6, struct flow *
 		flow_nexthop(v6, flow, nexthop);
 		return ROUTE_FORWARD;
 	}
-	kind = route_lookup(ctx, ctx->ingress_ifindex, v6, after, &fib, &hop);
+	kind = route_lookup(ctx, ctx->ifindex, v6, after, &fib, &hop);
 	if (kind != ROUTE_FORWARD)
 		return kind;
 	flow->ifindex = hop.ifindex;
@@ -255,7 +255,7 @@ static __always_inline enum drop_reason lb_route(ctx_t *ctx, bool v6, __u8 backe
 
 	if (backend_flags & BACKEND_LOCAL)
 		return DROP_NONE;
-	switch (route_lookup(ctx, ctx->ingress_ifindex, v6, &s->after, &s->fib, &s->hop)) {
+	switch (route_lookup(ctx, ctx->ifindex, v6, &s->after, &s->fib, &s->hop)) {
 	case ROUTE_STACK:
 		return DROP_NONE;
 	case ROUTE_NONE:

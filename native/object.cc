@@ -6,7 +6,10 @@
 #include <bpf/btf.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <optional>
+#include <vector>
 
 #include "libbpf_log.h"
 #include "map.h"
@@ -37,6 +40,36 @@ std::string NameInSource(const struct bpf_map* map) {
   const std::string name = bpf_map__name(map);
   const size_t dot = name.find('.');
   return bpf_map__is_internal(map) && dot != std::string::npos ? name.substr(dot) : name;
+}
+
+// Room for the verifier's statistics on one program.
+struct Effort {
+  const char* program;
+  std::vector<char> log;
+};
+
+// Statistics alone, which also kernels before 5.16 tell, whose information on a
+// program has no count. A log that is long enough is not printed by libbpf.
+std::vector<Effort> watchVerifier(struct bpf_object* object) {
+  constexpr uint32_t kStatistics = 4;
+  constexpr size_t kRoom = 16 * 1024;
+  std::vector<Effort> efforts;
+  struct bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object) {
+    efforts.push_back({bpf_program__name(program), std::vector<char>(kRoom)});
+    bpf_program__set_log_level(program, kStatistics);
+    bpf_program__set_log_buf(program, efforts.back().log.data(), kRoom);
+  }
+  return efforts;
+}
+
+// "processed 1234 insns (limit 1000000) ..."; nothing of a program left out.
+std::optional<uint32_t> instructionsIn(const char* log) {
+  uint32_t count = 0;
+  const char* words = std::strstr(log, "processed ");
+  if (words == nullptr || std::sscanf(words, "processed %u insns", &count) != 1)
+    return std::nullopt;
+  return count;
 }
 
 }  // namespace
@@ -101,6 +134,9 @@ Napi::Value BpfObject::programs(const Napi::CallbackInfo& info) {
 Napi::Value BpfObject::load(const Napi::CallbackInfo& info) {
   const Attempt attempt{"object.load", "load object", name_};
   struct bpf_object* object = unloaded(info.Env(), attempt);
+  const Args args(info, attempt);
+  std::vector<Effort> efforts;
+  if (args.has(0) && args.boolean(0, "count")) efforts = watchVerifier(object);
   const LibbpfCapture capture;
   const int err = bpf_object__load(object);
   state_ = err < 0 ? State::kFailed : State::kLoaded;
@@ -114,7 +150,12 @@ Napi::Value BpfObject::load(const Napi::CallbackInfo& info) {
     failure.verifierLog = capture.verifierLog();
     Fail(info.Env(), attempt, std::move(failure));
   }
-  return info.Env().Undefined();
+  if (efforts.empty()) return info.Env().Undefined();
+  Napi::Object counts = Napi::Object::New(info.Env());
+  for (const Effort& effort : efforts) {
+    if (const auto count = instructionsIn(effort.log.data())) counts.Set(effort.program, *count);
+  }
+  return counts;
 }
 
 Napi::Value BpfObject::map(const Napi::CallbackInfo& info) {

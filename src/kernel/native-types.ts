@@ -86,6 +86,8 @@ export interface NativeObject {
   setAutoload(program: string, on: boolean): void;
   /** On failure the verifier's log is in the error, its last useful line in the message. */
   load(): void;
+  /** As load(), but for a log; returns how many instructions the verifier has gone through for each program. */
+  load(count: true): Record<string, number>;
   /** Descriptors of their own, which outlive the object. */
   map(name: string): NativeMap;
   program(name: string): NativeProgram;

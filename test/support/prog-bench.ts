@@ -268,8 +268,7 @@ export class BenchService {
 /** struct __sk_buff: a test run takes few of its fields. */
 function skBuff(gsoSize: number): Buffer {
   const context = Buffer.alloc(192);
-  context.writeUInt32LE(UPLINK.ifindex, 36); // ingress_ifindex
-  context.writeUInt32LE(UPLINK.ifindex, 40); // ifindex
+  context.writeUInt32LE(UPLINK.ifindex, 40); // ifindex; that it came in by it too, kernels before 5.15 are not to be told
   context.writeUInt32LE(gsoSize, 176);
   return context;
 }
