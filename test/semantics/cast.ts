@@ -13,7 +13,7 @@ import {
   podCidr,
   SHARED_SEGMENT,
 } from '../support/address-plan.ts';
-import type { BackendName, Family, FrontendKind, Source, Vantage } from './rule.ts';
+import type { BackendName, Elsewhere, Family, FrontendKind, Source, Vantage } from './rule.ts';
 
 export const BACKEND_PORT = 8080;
 export const SECOND_PORT = 8081;
@@ -49,6 +49,16 @@ export const ZONE_LABEL = 'topology.kubernetes.io/zone';
 /** Of node1 and node2. */
 export const ZONES = ['zone-a', 'zone-b'] as const;
 
+/** Who may be asked without being a Service: rule.ts has what they are. */
+export const ELSEWHERE: Readonly<Record<Elsewhere['address'], DualStack>> = {
+  outside: ADDRESSES.outside,
+  host: ADDRESSES.host,
+  near1: ADDRESSES.near1,
+  far1: ADDRESSES.far1,
+  second: nodeAddress(SHARED_SEGMENT, 111),
+  unallocated: { v4: '198.19.200.200', v6: '2001:db8:5::c8c8' },
+};
+
 const PREFIXES: Readonly<Record<string, DualStack>> = {
   pods: POD_CIDR,
   'near pods': podCidr(1),
@@ -76,7 +86,7 @@ export function ownNodePort(n: number, port: number): number {
 
 /** {outside.v4} and the like, anywhere in an object's texts. */
 export function resolve<T>(value: T, own: OwnAddresses): T {
-  const known: Readonly<Record<string, DualStack>> = { ...ADDRESSES, ...PREFIXES, ...own };
+  const known: Readonly<Record<string, DualStack>> = { ...ELSEWHERE, ...ADDRESSES, ...PREFIXES, ...own };
   const text = JSON.stringify(value).replaceAll(
     /\{([\w ]+)\.(v[46])\}/g,
     (all: string, name: string, of: 'v4' | 'v6') => {
@@ -97,7 +107,16 @@ export function usualSource(from: Vantage): Source {
   return from === 'outside' || from === 'far' || from === 'far host' ? 'node if far' : 'own';
 }
 
-export function sourceAddress(source: Source, from: Vantage, backend: string, family: Family): string {
-  const hidden = source === 'node' || (source === 'node if far' && backend.startsWith('far'));
-  return ADDRESSES[hidden ? 'host' : from][versionOf(family)];
+/** `server` answers, on whatever node it is; `serving` translates. */
+export function sourceAddress(
+  source: Source,
+  from: Vantage,
+  server: string,
+  serving: 'node1' | 'node2',
+  family: Family,
+): string {
+  const home = NODE_OF[server.replace(/:.*/, '') as BackendName] as string | undefined;
+  const hidden = source === 'node' || (source === 'node if far' && home !== undefined && home !== serving);
+  const node = serving === 'node1' ? ADDRESSES.host : ADDRESSES['far host'];
+  return (hidden ? node : ADDRESSES[from])[versionOf(family)];
 }

@@ -5,7 +5,7 @@
 import type { Workload } from '../support/workload.ts';
 import type { Probe, Seen, Tally } from '../workloads/protocol.ts';
 import { waitFor } from '../support/wait.ts';
-import { ADDRESSES, BACKEND_PORT, sourceAddress, usualSource, versionOf } from './cast.ts';
+import { ADDRESSES, BACKEND_PORT, ELSEWHERE, sourceAddress, usualSource, versionOf } from './cast.ts';
 import type { Ground } from './ground.ts';
 import type { Made } from './objects.ts';
 import { frontendOf } from './objects.ts';
@@ -50,7 +50,9 @@ export async function look(situation: Situation, sight: Sight, path: Path): Prom
     for (const transport of sight.transports ?? transportsOf(situation, sight)) {
       const label = `IPv${family} ${transport} ${path}`;
       if (wrong.length === situation.complaints) return wrong;
-      const complaint = await lookOnce(situation, sight, { path, family, transport, label });
+      // Where something is wrong already nobody need wait for the rest.
+      const patienceMs = wrong.length === 0 ? situation.patienceMs : IMPATIENCE_MS;
+      const complaint = await lookOnce({ ...situation, patienceMs }, sight, { path, family, transport, label });
       if (complaint !== undefined) wrong.push(`${label}: ${complaint}`);
     }
   }
@@ -74,9 +76,16 @@ export async function lookAtHeld(situation: Situation, sight: Held, path: Path):
 
 // --- internal ---
 
+const IMPATIENCE_MS = 500;
+
 /** As many as leave a backend out that has its full share once in ten million. */
 const MOST = 80;
 const LEAST = 6;
+
+function howOften({ sticks, sourcePort }: Sight): { least: number; most: number } {
+  if (sourcePort !== undefined) return { least: 1, most: 1 };
+  return { least: LEAST, most: sticks === undefined ? MOST : LEAST };
+}
 
 function givenOf(situation: Situation, sight: Sight): Given {
   return situation.given.get(frontendOf(sight)?.of ?? '') ?? situation.given.get('') ?? {};
@@ -94,13 +103,19 @@ function transportsOf(situation: Situation, sight: Sight): readonly Transport[] 
   return (['TCP', 'UDP'] as const).filter((each) => named.some(({ protocol = 'TCP' }) => protocol === each));
 }
 
-function destination(situation: Situation, sight: Sight, { family, transport }: Case): { host: string; port: number } {
+function destination(
+  situation: Situation,
+  sight: Sight,
+  { family, transport }: Pick<Case, 'family' | 'transport'>,
+): { host: string; port: number } {
   const { to } = sight;
-  const frontend = frontendOf(sight);
-  if (frontend === undefined) {
-    if (typeof to === 'string' || 'at' in to) throw new Error('a frontend without an address');
-    return { host: resolveIn(situation, to.address), port: to.port };
+  if (typeof to === 'object' && 'address' in to) {
+    const { port: nodePort } = destination(situation, { ...sight, to: 'NodePort' }, { family, transport });
+    const { ownPort } = serviceOf(situation, '');
+    const port = to.port === 'NodePort' ? nodePort : to.port === 'own' ? ownPort : to.port;
+    return { host: ELSEWHERE[to.address][versionOf(family)], port };
   }
+  const frontend = typeof to === 'string' ? { at: to } : to;
   const made = serviceOf(situation, frontend.of ?? '');
   const version = versionOf(family);
   const ports = made.ports(givenOf(situation, sight));
@@ -127,21 +142,25 @@ function serviceOf({ services }: Situation, name: string): Made {
   return made;
 }
 
-function resolveIn(situation: Situation, text: string): string {
-  return serviceOf(situation, '').resolve(text);
-}
-
 async function lookOnce(situation: Situation, sight: Sight, of: Case): Promise<string | undefined> {
   const workload = await situation.ground.client(sight.from, of.path);
   const { host, port } = destination(situation, sight, of);
   const { patienceMs } = situation;
-  // A refused packet is reported to connected sockets; on the socket path sendmsg() has a hook of its own.
-  const probe: Probe = { transport: of.transport, host, port, timeoutMs: patienceMs, connected: of.path === 'packet' };
+  // What the network refuses only connected sockets hear of; for others sendmsg() has a hook of its own.
+  const byNetwork = of.path === 'packet' || sight.gets === 'untouched' || frontendOf(sight)?.at === 'far NodePort';
+  const probe: Probe = {
+    transport: of.transport,
+    host,
+    port,
+    timeoutMs: patienceMs,
+    connected: byNetwork,
+    ...(sight.sourcePort === undefined ? {} : { sourcePort: sight.sourcePort }),
+  };
   if (sight.gets !== undefined) return denied(situation, sight.gets, workload, probe, of);
   if (sight.holds !== undefined) return hold(situation, sight, workload, probe, of);
   const wanted = sight.reaches ?? [];
   const sticky = sight.sticks !== undefined;
-  const tally = await workload.call('probe', { ...probe, wanted, least: LEAST, most: sticky ? LEAST : MOST });
+  const tally = await workload.call('probe', { ...probe, wanted, ...howOften(sight) });
   const strange = tally.map((seen) => strangeIn(seen, sight, of, probe)).filter((text) => text !== undefined);
   if (strange.length > 0) return strange.join('; ');
   const names = tally.map(({ name }) => name ?? '');
@@ -159,7 +178,9 @@ function strangeIn(
   if (seen.failure !== null) return `to ${host} ${port}: ${seen.failure}`;
   if (sight.reaches?.includes(seen.name as never) !== true) return `reached ${seen.name ?? 'nobody'}`;
   const { source = usualSource(sight.from) } = sight;
-  const wanted = sourceAddress(typeof source === 'string' ? source : source[path], sight.from, seen.name ?? '', family);
+  const serving = frontendOf(sight)?.at === 'far NodePort' ? 'node2' : 'node1';
+  const of = typeof source === 'string' ? source : source[path];
+  const wanted = sourceAddress(of, sight.from, seen.name ?? '', serving, family);
   if (seen.client?.address !== wanted) return `${seen.name ?? ''} saw ${seen.client?.address ?? ''}, not ${wanted}`;
   if (seen.peer?.address === host && seen.peer.port === port) return undefined;
   return `the peer is ${seen.peer?.address ?? 'nobody'} ${seen.peer?.port ?? ''}, not ${host} ${port}`;

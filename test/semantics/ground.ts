@@ -8,7 +8,7 @@ import { probeDatapathFeatures } from '../../src/kernel/features.ts';
 import { findDatapath, PinnedDatapath } from '../../src/observe/pinned-datapath.ts';
 import { readDrops } from '../../src/observe/status.ts';
 import { Proto } from '../../src/abi/enums.gen.ts';
-import { podCidr } from '../support/address-plan.ts';
+import { both, podCidr } from '../support/address-plan.ts';
 import { Agent } from '../support/agent.ts';
 import type { Cluster, ClusterNode } from '../support/cluster.ts';
 import { createCluster } from '../support/cluster.ts';
@@ -19,8 +19,14 @@ import { Place } from '../support/place.ts';
 import { addressOf } from '../support/prog-addresses.ts';
 import { waitFor } from '../support/wait.ts';
 import { Workload } from '../support/workload.ts';
-import { BACKEND_PORT, PODS_PER_NODE, SECOND_PORT, ZONE_LABEL, ZONES } from './cast.ts';
+import { BACKEND_PORT, ELSEWHERE, PODS_PER_NODE, SECOND_PORT, ZONE_LABEL, ZONES } from './cast.ts';
 import type { Environment, Path, Vantage } from './rule.ts';
+
+/** Two processes may share an address; neither NodePorts nor SNAT have any of these. */
+const SOURCE_PORTS: Readonly<Record<Path, { first: number; last: number }>> = {
+  socket: { first: 10_000, last: 29_999 },
+  packet: { first: 33_000, last: 48_999 },
+};
 
 /** A Service of its own, whose port says which change it came with. */
 const SENTINEL = { name: 'sentinel', address: '198.19.0.250' } as const;
@@ -28,37 +34,50 @@ const SENTINEL = { name: 'sentinel', address: '198.19.0.250' } as const;
 export class Ground implements AsyncDisposable {
   readonly cluster: Cluster;
   readonly manifests: Manifests;
-  readonly #agents: readonly Agent[];
-  readonly #datapaths: PinnedDatapath[];
+  #agents: readonly Agent[] = [];
+  #datapaths: readonly PinnedDatapath[] = [];
   readonly #clients = new Map<string, Promise<Workload>>();
   #changes = 0;
   #saysWhy: boolean | undefined;
 
-  private constructor(cluster: Cluster, manifests: Manifests, agents: readonly Agent[]) {
+  private constructor(cluster: Cluster, manifests: Manifests) {
     this.cluster = cluster;
     this.manifests = manifests;
-    this.#agents = agents;
-    this.#datapaths = cluster.nodes.map(({ bpffs }) => new PinnedDatapath(findDatapath(bpffs)));
   }
 
-  static async create(environment: Environment): Promise<Ground> {
-    const cluster = await createCluster({ podsPerNode: PODS_PER_NODE, pods: environment.pods ?? 'routed' });
+  static async create(): Promise<Ground> {
+    const cluster = await createCluster({ podsPerNode: PODS_PER_NODE });
     try {
       const manifests = await Manifests.create(cluster);
-      await manifests.write('nodes', ...nodeObjects(cluster, environment.node));
-      const config = join(cluster.directory, 'config.yaml');
-      await writeFile(config, configuration(environment.kubeProxy ?? {}));
-      const started = cluster.nodes.map(async (node) => {
-        const args = ['--config', config, '--pod-devices', environment.pods === 'bridge' ? 'cni0' : 'pod*'];
-        return cluster.own(await Agent.start(node, { manifests, arguments: args }));
-      });
-      const ground = new Ground(cluster, manifests, await Promise.all(started));
+      const ground = new Ground(cluster, manifests);
+      // Deprecated, so that IPv6 does not prefer it as a source.
+      const { v4, v6 } = ELSEWHERE.second;
+      await cluster.node1.ip(`addr add ${v4}/24 dev eth0`, `addr add ${v6}/64 dev eth0 nodad preferred_lft 0`);
       await ground.#startServers();
       return ground;
     } catch (error) {
       await cluster[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** Agents with other settings take the place of those that run; Services stay. */
+  async settle(environment: Environment): Promise<void> {
+    await this.#stopAgents();
+    const config = join(this.cluster.directory, 'config.yaml');
+    await writeFile(config, configuration(environment.kubeProxy ?? {}));
+    await this.manifests.write('nodes', ...nodeObjects(this.cluster, environment.node));
+    const args = ['--config', config, '--pod-devices', 'pod*', ...(environment.arguments ?? [])];
+    const start = (node: ClusterNode): Promise<Agent> =>
+      Agent.start(node, { manifests: this.manifests, arguments: args });
+    this.#agents = (await Promise.all(this.cluster.nodes.map(start))).map((agent) => this.cluster.own(agent));
+    this.#datapaths = this.cluster.nodes.map(({ bpffs }) => new PinnedDatapath(findDatapath(bpffs)));
+  }
+
+  /** The agent of this node dies, and comes back. */
+  async restart(): Promise<void> {
+    await this.#agents[0]?.kill();
+    await this.#agents[0]?.start();
   }
 
   /** Writes objects as one file and waits until both agents have applied them. */
@@ -82,6 +101,12 @@ export class Ground implements AsyncDisposable {
     }
   }
 
+  /** The host outside answers there, too: so that who is left alone is answered. */
+  async listenOutside(ports: readonly number[]): Promise<void> {
+    const outside = await this.client('outside', 'packet');
+    for (const port of ports) await outside.call('greet.listen', { name: 'outside', port });
+  }
+
   async applyNode(labels: Environment['node']): Promise<void> {
     await this.apply('nodes', nodeObjects(this.cluster, labels));
   }
@@ -91,9 +116,9 @@ export class Ground implements AsyncDisposable {
     const { node1, node2, client } = this.cluster;
     switch (from) {
       case 'pod':
-        return this.#at(path === 'socket' ? node1.pod(3) : unseen(node1.pod(3), client));
+        return this.#at(path === 'socket' ? node1.pod(3) : unseen(node1.pod(3), client), path);
       case 'near1':
-        return this.#at(path === 'socket' ? node1.pod(1) : unseen(node1.pod(1), client));
+        return this.#at(path === 'socket' ? node1.pod(1) : unseen(node1.pod(1), client), path);
       case 'host':
         return this.#at(node1);
       case 'far':
@@ -105,9 +130,9 @@ export class Ground implements AsyncDisposable {
     }
   }
 
-  /** Packets and connects that this node refused or dropped, for whatever reason. */
+  /** Packets and connects that either node refused or dropped, for whatever reason. */
   drops(): bigint {
-    return readDrops(this.#datapath(0)).reduce((sum, { packets }) => sum + packets, 0n);
+    return this.#datapaths.flatMap(readDrops).reduce((sum, { packets }) => sum + packets, 0n);
   }
 
   /** How a connect() fails: without bpf_set_retval a hook can say no, but not why. */
@@ -121,20 +146,28 @@ export class Ground implements AsyncDisposable {
   }
 
   /** What the agent of this node has complained of. */
-  complaints(about: string): string[] {
+  complaints(service: string): string[] {
+    const named = new RegExp(`\\b${service}\\b`);
     const lines = this.#agents[0]?.log ?? [];
     return lines
       .filter(({ level }) => level >= 40)
       .map((line) => JSON.stringify(line))
-      .filter((line) => line.includes(about));
+      .filter((line) => named.test(line));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const datapath of this.#datapaths) datapath[Symbol.dispose]();
+    await this.#stopAgents();
     await this.cluster[Symbol.asyncDispose]();
   }
 
   // --- internal ---
+
+  async #stopAgents(): Promise<void> {
+    for (const datapath of this.#datapaths) datapath[Symbol.dispose]();
+    this.#datapaths = [];
+    await Promise.all(this.#agents.map((agent) => agent.stop()));
+    this.#agents = [];
+  }
 
   #datapath(n: number): PinnedDatapath {
     const datapath = this.#datapaths[n];
@@ -142,11 +175,15 @@ export class Ground implements AsyncDisposable {
     return datapath;
   }
 
-  #at(place: Place): Promise<Workload> {
+  #at(place: Place, path: Path = 'socket'): Promise<Workload> {
     const key = `${place.netnsPath} ${place.cgroup}`;
     let client = this.#clients.get(key);
     if (client === undefined) {
-      client = Workload.start(place).then((workload) => this.cluster.own(workload));
+      client = Workload.start(place).then(async (workload) => {
+        // A port that a flow had a moment ago has a rule of its own.
+        await workload.call('probe.ports', SOURCE_PORTS[path]);
+        return this.cluster.own(workload);
+      });
       this.#clients.set(key, client);
     }
     return client;
@@ -166,8 +203,10 @@ export class Ground implements AsyncDisposable {
     await Promise.all(
       servers.map(async ([name, place]) => {
         const workload = await this.#at(place);
-        await workload.call('greet.listen', { name, port: BACKEND_PORT });
-        await workload.call('greet.listen', { name: `${name}:${SECOND_PORT}`, port: SECOND_PORT });
+        // A datagram to a second address is answered from there only by a socket that is bound to it.
+        const also = name === 'host1' ? both(ELSEWHERE.second) : [];
+        await workload.call('greet.listen', { name, port: BACKEND_PORT, also });
+        await workload.call('greet.listen', { name: `${name}:${SECOND_PORT}`, port: SECOND_PORT, also });
       }),
     );
   }

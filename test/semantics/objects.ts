@@ -16,11 +16,12 @@ export const USUAL_PORTS: readonly PortGiven[] = [
 export interface Made {
   readonly name: string;
   readonly own: OwnAddresses;
-  readonly ports: (given: Given) => readonly (PortGiven & { readonly nodePort: number })[];
+  readonly ownPort: number;
+  readonly ports: (given: Given) => readonly MadePort[];
   readonly objects: (given: Given | null) => KubernetesObject[];
-  /** {ClusterIP.v4} and the like, in a text. */
-  readonly resolve: (text: string) => string;
 }
+
+export type MadePort = PortGiven & { readonly port: number; readonly nodePort: number };
 
 /** The Services of a rule by name, '' being the first; `number` counts Services, from 0. */
 export function makeServices(rule: Rule, number: () => number): Map<string, Made> {
@@ -40,7 +41,8 @@ export function makeServices(rule: Rule, number: () => number): Map<string, Made
 export function frontendOf(sight: Sight): Frontend | undefined {
   const { to } = sight;
   if (typeof to === 'string') return { at: to };
-  return 'at' in to ? to : undefined;
+  if ('at' in to) return to;
+  return to.port === 'NodePort' ? { at: 'NodePort' } : undefined;
 }
 
 // --- internal ---
@@ -53,16 +55,21 @@ function kindsOf(rule: Rule, of: string): Set<Frontend['at']> {
 
 function makeService(name: string, n: number, kinds: ReadonlySet<Frontend['at']>): Made {
   const own = ownAddresses(n);
+  const ownPort = 20_000 + n;
   const ports: Made['ports'] = (given) => {
     const numbered = hasNodePorts(given, kinds);
     return (given.ports ?? USUAL_PORTS).map((port) => ({
       ...port,
+      port: port.port === 'own' ? ownPort : port.port,
       nodePort: port.nodePort ?? (numbered ? ownNodePort(n, sharedIndex(given, port)) : 0),
     }));
   };
-  const objects: Made['objects'] = (given) =>
-    given === null ? [] : [serviceObject(name, given, own, kinds, ports(given)), ...sliceObjects(name, given, own)];
-  return { name, own, ports, objects, resolve: (text) => resolve(text, own) };
+  const objects: Made['objects'] = (given) => {
+    if (given === null) return [];
+    const slices = sliceObjects(name, given, own);
+    return given.service === false ? slices : [serviceObject(name, given, own, kinds, ports(given)), ...slices];
+  };
+  return { name, own, ownPort, ports, objects };
 }
 
 /** One number for TCP and UDP, as for the port. */
@@ -83,7 +90,7 @@ function serviceObject(
   given: Given,
   own: OwnAddresses,
   kinds: ReadonlySet<Frontend['at']>,
-  ports: readonly (PortGiven & { readonly nodePort: number })[],
+  ports: readonly MadePort[],
 ): KubernetesObject {
   const { families = [4, 6], type = typeFor(kinds) } = given;
   const of = (address: OwnAddresses['ClusterIP']): string[] => families.map((family) => address[versionOf(family)]);
@@ -121,8 +128,8 @@ function serviceObject(
 }
 
 /** A rule takes a field away by giving it as null. */
-function withoutNulls(spec: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== null));
+function withoutNulls<T>(fields: Readonly<Record<string, T | null>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(fields).filter((entry): entry is [string, T] => entry[1] !== null));
 }
 
 function typeFor(kinds: ReadonlySet<Frontend['at']>): NonNullable<Given['type']> {
@@ -152,7 +159,11 @@ function sliceObject(name: string, service: string, type: string, slice: SliceGi
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
-    metadata: { name, namespace: 'default', labels: slice.labels ?? { 'kubernetes.io/service-name': service } },
+    metadata: {
+      name,
+      namespace: slice.namespace ?? 'default',
+      labels: withoutNulls({ 'kubernetes.io/service-name': service, ...slice.labels }),
+    },
     addressType: type,
     ports: slice.ports ?? usual,
     endpoints: slice.endpoints.map((endpoint) => ({

@@ -3,6 +3,7 @@
 // verdict.ts.
 
 import type { KubernetesObject } from '../support/objects.ts';
+import { waitFor } from '../support/wait.ts';
 import type { HeldConnection, Situation } from './check.ts';
 import { look, lookAtHeld, pathsOf } from './check.ts';
 import type { Ground } from './ground.ts';
@@ -31,6 +32,12 @@ export class RuleRun {
     this.rule = rule;
     this.#services = makeServices(rule, number);
     this.#change(rule.given, rule.others);
+  }
+
+  /** Ports that a Service has to itself, and the host outside listens to as well. */
+  get ownPorts(): number[] {
+    const asks = JSON.stringify(this.rule).includes('"own"');
+    return asks ? [...this.#services.values()].map(({ ownPort }) => ownPort) : [];
   }
 
   /** As they are now. */
@@ -63,7 +70,7 @@ export class RuleRun {
       const verdicts = await this.#seeAll(ground, 'at first', seen);
       for (const step of steps) {
         await this.#take(ground, file, step);
-        verdicts.push(...(await this.#seeAll(ground, step.when, step.seen)));
+        verdicts.push(...(await this.#seeAll(ground, step.when, step.seen, step.ip !== undefined)));
       }
       return verdicts;
     } finally {
@@ -74,8 +81,10 @@ export class RuleRun {
 
   // --- internal ---
 
-  async #take(ground: Ground, file: string, { given, others, node }: Step): Promise<void> {
+  async #take(ground: Ground, file: string, { given, others, node, ip, restart }: Step): Promise<void> {
     this.#change(given, others);
+    if (ip !== undefined) await ground.cluster.node1.ip(...ip);
+    if (restart === true) await ground.restart();
     if (given !== undefined || others !== undefined) await ground.apply(file, this.objects());
     if (node !== undefined) await ground.applyNode(node);
   }
@@ -86,16 +95,35 @@ export class RuleRun {
     }
   }
 
-  async #seeAll(ground: Ground, when: string, seen: readonly (Sight | Held)[]): Promise<Verdict[]> {
+  async #seeAll(
+    ground: Ground,
+    when: string,
+    seen: readonly (Sight | Held)[],
+    mayTakeTime = false,
+  ): Promise<Verdict[]> {
     const verdicts: Verdict[] = [];
     for (const sight of seen) {
       const paths = 'held' in sight ? (sight.paths ?? BOTH) : pathsOf(sight);
       for (const path of paths) {
-        const { wrong, pending } = await this.see(ground, sight, path);
+        const { wrong, pending } = await (mayTakeTime
+          ? this.#await(ground, sight, path)
+          : this.see(ground, sight, path));
         verdicts.push({ wrong: wrong.map((text) => `${when}: ${sightText(sight)}: ${text}`), pending });
       }
     }
     return verdicts;
+  }
+
+  /** The agent hears of addresses from the kernel, and nobody tells when. */
+  async #await(ground: Ground, sight: Sight | Held, path: Path): Promise<Verdict> {
+    let last: Verdict | undefined;
+    const isGood = async (): Promise<boolean> => {
+      last = await this.see(ground, sight, path);
+      return last.wrong.length === 0;
+    };
+    const deadlineMs = pendingOf(this.rule, sight, path) === undefined ? PATIENCE_MS : PENDING_PATIENCE_MS;
+    await waitFor('what is to be seen', isGood, { deadlineMs }).catch(() => undefined);
+    return last ?? { wrong: ['nothing was seen'], pending: undefined };
   }
 }
 

@@ -13,7 +13,7 @@ export type Path = 'socket' | 'packet';
 export type BackendName = 'near1' | 'near2' | 'far1' | 'far2' | 'host1' | 'host2';
 
 /** A server that listens: by a second port when it is not the usual one. `outside`: what a Service claims is left alone. */
-export type ServerName = BackendName | `${BackendName}:8081` | 'outside';
+export type ServerName = BackendName | `${BackendName}:8081` | 'outside' | 'outside:8081';
 
 export type FrontendKind = 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalIP';
 
@@ -26,8 +26,14 @@ export interface Frontend {
   readonly port?: string | number;
 }
 
-/** A literal address has a port of its own. */
-export type Destination = Frontend['at'] | Frontend | { readonly address: string; readonly port: number };
+/** An address that the Service may not have, by who has it; `unallocated`: of the Service range, and of no Service. */
+export interface Elsewhere {
+  readonly address: 'outside' | 'host' | 'second' | 'unallocated' | 'near1' | 'far1';
+  /** A number, the NodePort of the rule's Service, or the one that PortGiven has. */
+  readonly port: number | 'NodePort' | 'own';
+}
+
+export type Destination = Frontend['at'] | Frontend | Elsewhere;
 
 export type Transport = 'TCP' | 'UDP';
 
@@ -54,6 +60,8 @@ export interface Sight {
   readonly families?: readonly Family[];
   readonly transports?: readonly Transport[];
   readonly paths?: readonly Path[];
+  /** Of the client; by default one that no other sight has had for long. */
+  readonly sourcePort?: number;
   /** The connection stays open under this name; later steps look at it. TCP, and UDP by a connected socket. */
   readonly holds?: string;
   /** Why this does not pass yet. */
@@ -77,7 +85,8 @@ export type Family = 4 | 6;
 export interface PortGiven {
   readonly name: string;
   readonly protocol?: Transport | 'SCTP';
-  readonly port: number;
+  /** `own`: one that no other rule has, and at which the host outside answers, too. */
+  readonly port: number | 'own';
   /** Of the endpoints; the API server's word for it has no meaning for a proxy. */
   readonly endpointPort?: number;
   /** Default: allocated, where the Service has NodePorts. */
@@ -104,7 +113,9 @@ export interface SliceGiven {
   readonly endpoints: readonly EndpointGiven[];
   /** By default those of the Service. */
   readonly ports?: readonly { readonly name?: string; readonly port?: number; readonly protocol?: string }[];
-  readonly labels?: Readonly<Record<string, string>>;
+  /** null as a value: without the label that names the Service. */
+  readonly labels?: Readonly<Record<string, string | null>>;
+  readonly namespace?: string;
   readonly addressType?: 'IPv4' | 'IPv6' | 'FQDN';
   /** In place of the endpoints' own, for both families. */
   readonly addresses?: readonly string[];
@@ -119,6 +130,8 @@ export interface Given {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly status?: Readonly<Record<string, unknown>>;
   readonly families?: readonly Family[];
+  /** false: slices without a Service. */
+  readonly service?: boolean;
   readonly ports?: readonly PortGiven[];
   /** In one slice for each family. */
   readonly endpoints?: readonly EndpointGiven[];
@@ -133,6 +146,10 @@ export interface Step {
   readonly others?: Readonly<Record<string, Given | null>>;
   /** Labels of this node. */
   readonly node?: Readonly<Record<string, string>>;
+  /** Commands of `ip -batch` on this node. What is seen then may take a moment. */
+  readonly ip?: readonly string[];
+  /** The agent of this node dies and is started again. */
+  readonly restart?: boolean;
   readonly seen: readonly (Sight | Held)[];
 }
 
@@ -160,7 +177,8 @@ export interface Rule {
 export interface Environment {
   /** In the words of KubeProxyConfiguration. */
   readonly kubeProxy?: Readonly<Record<string, unknown>>;
-  readonly pods?: 'routed' | 'bridge';
+  /** Further arguments of both agents. */
+  readonly arguments?: readonly string[];
   /** Labels of this node, by default its zone. */
   readonly node?: Readonly<Record<string, string>>;
 }

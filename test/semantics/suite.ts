@@ -6,31 +6,38 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { pathsOf } from './check.ts';
 import { Ground } from './ground.ts';
 import { RuleRun } from './rule-run.ts';
-import type { Environment, Topic } from './rule.ts';
+import { USUAL } from './environments.ts';
+import type { Topic } from './rule.ts';
 import { Broadly, judge } from './verdict.ts';
 import { sightText } from './words.ts';
 
-/** Topics of one environment, in one cluster. */
-export function runTopics(environment: Environment, topics: readonly Topic[]): void {
+/** Topics in one cluster, each under its environment. */
+export function runTopics(topics: readonly Topic[]): void {
   let ground: Ground;
   let services = 0;
   const broadly = new Broadly();
-  const played = topics.map(({ title, rules }) => ({
+  const played = topics.map(({ title, rules, environment }) => ({
     title,
+    environment: environment ?? USUAL,
     runs: rules.map((rule) => new RuleRun(rule, () => services++)),
   }));
 
   beforeAll(async () => {
-    ground = await Ground.create(environment);
-    const still = played.flatMap(({ runs }) => runs).filter(({ rule }) => rule.steps === undefined);
-    await ground.apply(
-      'still',
-      still.flatMap((run) => run.objects()),
-    );
+    ground = await Ground.create();
     return () => ground[Symbol.asyncDispose]();
   });
 
-  describe.each(played)('$title', ({ runs }) => {
+  describe.each(played)('$title', ({ runs, environment }) => {
+    beforeAll(async () => {
+      await ground.settle(environment);
+      await ground.listenOutside(runs.flatMap(({ ownPorts }) => ownPorts));
+      const still = runs.filter(({ rule }) => rule.steps === undefined);
+      await ground.apply(
+        'still',
+        still.flatMap((run) => run.objects()),
+      );
+    });
+
     describe.each(runs)('$rule.title', (run) => {
       if (run.rule.steps !== undefined) {
         test('step by step', async () => {

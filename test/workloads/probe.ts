@@ -12,9 +12,16 @@ import type { Handlers, Probe, Seen, Tally } from './protocol.ts';
 import { endpoint, failureKind, greeting, peerOf, Registry, timeoutError } from './sockets.ts';
 
 export const probeOperations: Handlers<
-  'greet.listen' | 'probe' | 'probe.open' | 'probe.state' | 'probe.answer' | 'probe.again' | 'probe.close'
+  | 'greet.listen'
+  | 'probe.ports'
+  | 'probe'
+  | 'probe.open'
+  | 'probe.state'
+  | 'probe.answer'
+  | 'probe.again'
+  | 'probe.close'
 > = {
-  'greet.listen': async ({ name, port }) => {
+  'greet.listen': async ({ name, port, also = [] }) => {
     const server = createServer((socket) => {
       const text = JSON.stringify(greeting(name, socket.remoteAddress, socket.remotePort));
       // Whoever has what it wants resets the connection.
@@ -23,12 +30,12 @@ export const probeOperations: Handlers<
     });
     server.listen({ port, backlog: 4096 });
     await once(server, 'listening');
-    const datagrams = createSocket('udp6');
-    datagrams.on('message', (_, from) => {
-      datagrams.send(JSON.stringify(greeting(name, from.address, from.port)), from.port, from.address);
-    });
-    datagrams.bind(port);
-    await once(datagrams, 'listening');
+    await Promise.all(['::', ...also].map((address) => greetDatagrams(name, port, address)));
+    return null;
+  },
+
+  'probe.ports': ({ first, last }) => {
+    ports = portsOf(first, last);
     return null;
   },
 
@@ -68,6 +75,15 @@ export const probeOperations: Handlers<
 
 // --- internal ---
 
+async function greetDatagrams(name: string, port: number, address: string): Promise<void> {
+  const socket = createSocket({ type: address.includes(':') ? 'udp6' : 'udp4', reuseAddr: true });
+  socket.on('message', (_, from) => {
+    socket.send(JSON.stringify(greeting(name, from.address, from.port)), from.port, from.address);
+  });
+  socket.bind(port, address);
+  await once(socket, 'listening');
+}
+
 /** A question that is under way, and may be put again on the same socket. */
 interface Asked {
   /** The kernel has it. */
@@ -81,6 +97,17 @@ interface Asked {
 const questions = new Registry<Asked>();
 
 type Target = Omit<Probe, 'timeoutMs'>;
+
+let ports: Generator<number, never> | undefined;
+
+function* portsOf(first: number, last: number): Generator<number, never> {
+  for (let port = first; ; port = port === last ? first : port + 1) yield port;
+}
+
+/** 0: the kernel chooses. */
+function sourcePort({ sourcePort }: Target): number {
+  return sourcePort ?? ports?.next().value ?? 0;
+}
 
 function open(probe: Target): Asked {
   return probe.transport === 'TCP' ? new TcpProbe(probe) : new UdpProbe(probe);
@@ -122,9 +149,10 @@ class TcpProbe extends Question {
   readonly #socket: Stream;
   readonly sent: Promise<unknown>;
 
-  constructor({ host, port }: Target) {
+  constructor(target: Target) {
     super();
-    this.#socket = connect({ host, port, autoSelectFamily: false });
+    const { host, port } = target;
+    this.#socket = connect({ host, port, localPort: sourcePort(target), autoSelectFamily: false });
     // connect() is called in the next tick.
     this.sent = turn();
     this.#socket.on('error', (error) => {
@@ -171,8 +199,10 @@ class UdpProbe extends Question {
     const send = (): void => {
       this.#send(resolve);
     };
-    if (probe.connected === true) this.#socket.connect(probe.port, probe.host, this.#connected(send, resolve));
-    else this.#socket.bind(0, send);
+    this.#socket.bind(sourcePort(probe), () => {
+      if (probe.connected === true) this.#socket.connect(probe.port, probe.host, this.#connected(send, resolve));
+      else send();
+    });
   }
 
   ask(): void {

@@ -81,6 +81,8 @@ export interface Probe {
   readonly timeoutMs: number;
   /** UDP: a connected socket hears of refusals. */
   readonly connected?: boolean;
+  /** By default the next of `probe.ports`, or one that the kernel chooses. */
+  readonly sourcePort?: number;
 }
 
 export interface Seen {
@@ -128,8 +130,10 @@ export interface Operations {
   'download.progress': { request: { id: number }; answer: { bytes: number } };
   'download.finish': { request: { id: number }; answer: TransferResult };
   upload: { request: Destination & { bytes: number }; answer: TransferResult };
-  /** Over TCP and UDP, every question is answered with a Greeting. */
-  'greet.listen': { request: { name: string; port: number }; answer: null };
+  /** Over TCP and UDP, every question is answered with a Greeting; over UDP by a socket of its own at each of `also`. */
+  'greet.listen': { request: { name: string; port: number; also?: readonly string[] }; answer: null };
+  /** From now on each question has a port that no other had since the last time around. */
+  'probe.ports': { request: { first: number; last: number }; answer: null };
   /** Asks at least and at most so often, until all that are wanted have answered or somebody else did. */
   probe: { request: Probe & { wanted: readonly string[]; least: number; most: number }; answer: readonly Tally[] };
   /** Answered when the question has left; the answer may never come. */
