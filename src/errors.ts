@@ -46,3 +46,8 @@ export class BpfsvcError extends Error {
     return CODES[this.code].remedy;
   }
 }
+
+/** Of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Datapath } from '../datapath/datapath.ts';
 import { reservePorts } from '../datapath/reserved-ports.ts';
+import { messageOf } from '../errors.ts';
 import { addon } from '../kernel/addon.ts';
 import { probeDatapathFeatures, requireFeatures } from '../kernel/features.ts';
 import { findCgroup2, isCgroup2 } from '../kernel/mounts.ts';
@@ -20,6 +21,8 @@ import { Host } from './host.ts';
 import { OptOuts } from './opt-outs.ts';
 import type { AgentOptions } from './options.ts';
 import { SNAT_PORTS } from './options.ts';
+import type { Problems } from './problems.ts';
+import { SelfReport, serviceProblems, someOf } from './self-report.ts';
 
 const SWEEP_MS = 5_000;
 
@@ -33,16 +36,24 @@ export interface Agent {
 }
 
 export async function runAgent(options: AgentOptions, log: Logger): Promise<Agent> {
-  const stack = new AsyncDisposableStack();
+  const parts: Parts = { stack: new AsyncDisposableStack(), report: undefined };
   try {
-    return await start(options, log, stack);
+    return await start(options, log, parts);
   } catch (error) {
-    await stack.disposeAsync();
+    parts.report?.problems.set('start', [messageOf(error)]);
+    await parts.stack.disposeAsync();
     throw error;
   }
 }
 
-async function start(options: AgentOptions, log: Logger, stack: AsyncDisposableStack): Promise<Agent> {
+/** What there is of an agent so far. */
+interface Parts {
+  readonly stack: AsyncDisposableStack;
+  report: SelfReport | undefined;
+}
+
+async function start(options: AgentOptions, log: Logger, parts: Parts): Promise<Agent> {
+  const { stack } = parts;
   await requireFeatures();
   const cgroup = cgroupDirectory(options.cgroup);
   if (ensureBpffs(options.bpffs)) log.info({ directory: options.bpffs }, 'mounted a BPF file system');
@@ -66,9 +77,23 @@ async function start(options: AgentOptions, log: Logger, stack: AsyncDisposableS
     datapath.close();
   });
   log.info({ pins: datapath.pins.paths.directory, ...features }, 'datapath loaded');
-  reserveSnatPorts(log);
+  const report = new SelfReport({ directory: datapath.pins.paths.maps, nodeName: options.nodeName });
+  parts.report = report;
+  stack.defer(() => {
+    report.close();
+  });
+  const { problems } = report;
+  reserveSnatPorts(log, problems);
 
-  const host = new Host({ ...options, datapath, tcx: features.tcx, log });
+  const host = new Host({
+    ...options,
+    datapath,
+    tcx: features.tcx,
+    log,
+    onProblems: (messages) => {
+      problems.set('host', messages);
+    },
+  });
   stack.defer(() => {
     host.stop();
   });
@@ -77,6 +102,9 @@ async function start(options: AgentOptions, log: Logger, stack: AsyncDisposableS
     options.optOutNetns,
     (cookies) => {
       datapath.host.setOptedOut(cookies);
+    },
+    (messages) => {
+      problems.set('opt-outs', messages);
     },
     log,
   );
@@ -93,6 +121,12 @@ async function start(options: AgentOptions, log: Logger, stack: AsyncDisposableS
     tableCap: options.tableCap,
   });
   logReconciler(reconciler, log);
+  const tellServices = (): void => {
+    problems.set('services', serviceProblems(reconciler));
+  };
+  for (const event of ['applied', 'problem', 'keeping', 'released', 'error'] as const) {
+    reconciler.on(event, tellServices);
+  }
   stack.defer(() => reconciler.stop());
   const source = new ManifestSource({
     paths: options.manifests,
@@ -103,6 +137,9 @@ async function start(options: AgentOptions, log: Logger, stack: AsyncDisposableS
     held: () => reconciler.held(),
   });
   stack.defer(() => source.stop());
+  source.on('problems', (all) => {
+    problems.set('manifests', all.map(problemText));
+  });
   const sweeping = new AbortController();
   stack.defer(() => {
     sweeping.abort();
@@ -115,21 +152,25 @@ async function start(options: AgentOptions, log: Logger, stack: AsyncDisposableS
         datapath.attachCgroup(cgroup);
         host.openDoors();
         log.info({ cgroup, services: store.services.size }, 'ready');
+        report.state = 'ready';
         resolve();
       } catch (error) {
+        problems.set('start', [messageOf(error)]);
         reject(error instanceof Error ? error : new Error(String(error)));
       }
     });
   });
   await source.start();
   reconciler.start();
-  const swept = sweepForever(new Sweeper(datapath.lb, options.timeouts), reconciler, sweeping.signal, log);
+  const sweeper = new Sweeper(datapath.lb, options.timeouts);
+  const swept = everySweep(sweeping.signal, async () => {
+    await sweep(sweeper, reconciler, { log, problems });
+    // What has recovered by itself tells nobody.
+    tellServices();
+  });
   return {
     ready,
-    problems: () => [
-      ...source.problems().map(problemText),
-      ...reconciler.problems().map(({ service, message }) => `${service}: ${message}`),
-    ],
+    problems: () => problems.list().map(({ about, message }) => `${about}: ${message}`),
     stop: async () => {
       sweeping.abort();
       await swept;
@@ -147,14 +188,15 @@ function cgroupDirectory(wanted: string | undefined): string {
   return cgroup;
 }
 
-function reserveSnatPorts(log: Logger): void {
+function reserveSnatPorts(log: Logger, problems: Problems): void {
   try {
     reservePorts(SNAT_PORTS);
   } catch (error) {
-    log.warn(
-      { ports: `${String(SNAT_PORTS.first)}-${String(SNAT_PORTS.last)}`, err: error },
-      'cannot reserve the SNAT ports: connections of this host may collide with them; make /proc/sys writable',
-    );
+    const ports = `${String(SNAT_PORTS.first)}-${String(SNAT_PORTS.last)}`;
+    const message =
+      'cannot reserve the SNAT ports: connections of this host may collide with them; make /proc/sys writable';
+    log.warn({ ports, err: error }, message);
+    problems.set('ports', [message]);
   }
 }
 
@@ -179,22 +221,26 @@ function logReconciler(reconciler: Reconciler, log: Logger): void {
   });
 }
 
-const NAMES_IN_LOG = 20;
-
-function someOf(names: readonly string[]): string {
-  const more = names.length - NAMES_IN_LOG;
-  return names.slice(0, NAMES_IN_LOG).join(', ') + (more > 0 ? ` and ${String(more)} more` : '');
+async function everySweep(signal: AbortSignal, step: () => Promise<void>): Promise<void> {
+  const stopped = (): boolean => signal.aborted;
+  while (!stopped()) {
+    await sleep(SWEEP_MS, undefined, { signal }).catch(() => undefined);
+    if (!stopped()) await step();
+  }
 }
 
-async function sweepForever(sweeper: Sweeper, reconciler: Reconciler, signal: AbortSignal, log: Logger): Promise<void> {
-  const stopped = () => signal.aborted;
-  while (!stopped()) {
-    try {
-      await sleep(SWEEP_MS, undefined, { signal });
-      const { removed, live } = await sweeper.sweep(reconciler.backends, reconciler.ids);
-      if (removed > 0) log.debug({ removed, live }, 'swept flows');
-    } catch (error) {
-      if (!stopped()) log.error({ err: error }, 'cannot sweep flows');
-    }
+interface Told {
+  readonly log: Logger;
+  readonly problems: Problems;
+}
+
+async function sweep(sweeper: Sweeper, reconciler: Reconciler, { log, problems }: Told): Promise<void> {
+  try {
+    const { removed, live } = await sweeper.sweep(reconciler.backends, reconciler.ids);
+    if (removed > 0) log.debug({ removed, live }, 'swept flows');
+    problems.set('flows', []);
+  } catch (error) {
+    log.error({ err: error }, 'cannot sweep flows');
+    problems.set('flows', [`cannot sweep flows: ${messageOf(error)}`]);
   }
 }

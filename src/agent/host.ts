@@ -3,6 +3,7 @@
 
 import type { Datapath } from '../datapath/datapath.ts';
 import { DeviceDoors } from '../datapath/devices.ts';
+import { messageOf } from '../errors.ts';
 import { addon } from '../kernel/addon.ts';
 import { LinkMonitor } from '../kernel/netlink.ts';
 import type { Logger } from '../log.ts';
@@ -17,7 +18,11 @@ export interface HostOptions {
   readonly nodePortAddresses: readonly string[];
   readonly tcx: boolean;
   readonly log: Logger;
+  /** All there are, when that may have changed. */
+  readonly onProblems: (messages: readonly string[]) => void;
 }
+
+const NO_UPLINK = 'no uplink: traffic from outside is not balanced; name devices with --devices';
 
 export class Host {
   readonly #options: HostOptions;
@@ -70,7 +75,7 @@ export class Host {
   }
 
   #syncDoors(state: HostState): void {
-    const { log } = this.#options;
+    const { log, onProblems } = this.#options;
     const { attached, detached, failed } = this.#doors.sync(
       state.uplinks,
       state.ifaces.map(({ ifindex }) => ifindex),
@@ -78,8 +83,10 @@ export class Host {
     if (attached.length > 0) log.info({ devices: attached }, 'attached to uplinks');
     if (detached.length > 0) log.info({ ifindexes: detached }, 'detached from devices');
     for (const { device, error } of failed) log.error({ device, err: error }, 'cannot attach to the uplink');
-    if (state.uplinks.length === 0) {
-      log.warn('no uplink: traffic from outside is not balanced; name devices with --devices');
-    }
+    if (state.uplinks.length === 0) log.warn(NO_UPLINK);
+    onProblems([
+      ...failed.map(({ device, error }) => `cannot attach to the uplink ${device}: ${messageOf(error)}`),
+      ...(state.uplinks.length === 0 ? [NO_UPLINK] : []),
+    ]);
   }
 }

@@ -86,7 +86,7 @@ function addServices(program: Command): void {
 function addStatus(program: Command): void {
   program
     .command('status')
-    .description('whether a datapath and an agent are there, and how full the maps are')
+    .description("whether a datapath and an agent are there, the agent's problems, and how full the maps are")
     .addOption(bpffs())
     .addOption(output())
     .action(async (options: ReadOptions) => {

@@ -4,10 +4,12 @@
 import { BackendFlags, DROP_REASON_NAMES } from '../abi/enums.gen.ts';
 import type { NativeMap } from '../kernel/native-types.ts';
 import { pinRoot } from '../kernel/pins.ts';
+import type { AgentReport } from './agent-report.ts';
+import { AgentReportMap } from './agent-report.ts';
 import type { Attachment } from './attachments.ts';
 import { findAttachments } from './attachments.ts';
 import { lockHolder } from './lock-holder.ts';
-import type { PinnedDatapath } from './pinned-datapath.ts';
+import type { FoundDatapath, PinnedDatapath } from './pinned-datapath.ts';
 import { SetReader } from './sets.ts';
 
 export interface Fill {
@@ -15,11 +17,19 @@ export interface Fill {
   readonly capacity: number;
 }
 
+export interface AgentStatus {
+  /** By the lock that the kernel takes back when it ends, however that comes. */
+  readonly running: boolean;
+  readonly pid: number | null;
+  /** Null: none was ever written here, or one that this bpfsvc cannot read. */
+  readonly report: AgentReport | null;
+}
+
 export interface Status {
   readonly fingerprint: string;
   readonly directory: string;
   readonly otherFingerprints: readonly string[];
-  readonly agent: { readonly running: boolean; readonly pid: number | null };
+  readonly agent: AgentStatus;
   readonly attachments: readonly Attachment[];
   /** Ports of Services, by family. */
   readonly services: Fill;
@@ -36,14 +46,13 @@ export interface Status {
 
 export function readStatus(bpffs: string, datapath: PinnedDatapath): Status {
   const { found, lb, maps } = datapath;
-  const pid = lockHolder(pinRoot(bpffs));
   const services = [...lb.services()].map(([id]) => id);
   const backends = [...lb.backends()];
   return {
     fingerprint: found.fingerprint,
     directory: found.paths.directory,
     otherFingerprints: found.others,
-    agent: { running: pid !== undefined, pid: pid ?? null },
+    agent: readAgent(bpffs, found),
     attachments: findAttachments(found.paths),
     services: { rows: services.length, capacity: lb.capacity.services },
     frontends: { rows: countRows(maps.frontends.native), capacity: lb.capacity.frontends },
@@ -70,6 +79,12 @@ export function readDrops({ maps }: Pick<PinnedDatapath, 'maps'>): Status['drops
 }
 
 // --- internal ---
+
+function readAgent(bpffs: string, { paths }: FoundDatapath): AgentStatus {
+  const pid = lockHolder(pinRoot(bpffs));
+  using map = AgentReportMap.find(paths.maps);
+  return { running: pid !== undefined, pid: pid ?? null, report: map?.read() ?? null };
+}
 
 const BATCH = 4096;
 

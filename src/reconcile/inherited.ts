@@ -32,7 +32,7 @@ export interface Known {
   readonly isPartial: boolean;
 }
 
-export interface Kept {
+export interface KeptNames {
   /** Of which no object is known; in order, as the others. */
   readonly services: readonly ObjectKey[];
   /** Of which the object is known, and of some port no slice. */
@@ -55,7 +55,7 @@ export class Inherited {
     return this.#services.keys();
   }
 
-  kept(): Kept {
+  kept(): KeptNames {
     const legacies = [...this.#services].sort(([a], [b]) => (a < b ? -1 : 1));
     return {
       services: legacies.flatMap(([key, { ports }]) => (ports === undefined ? [] : [key])),

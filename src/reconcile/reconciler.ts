@@ -6,6 +6,7 @@ import { EventEmitter } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FrontendKey } from '../abi/codecs.gen.ts';
 import { FrontendFlags } from '../abi/enums.gen.ts';
+import { messageOf } from '../errors.ts';
 import type { LbMaps } from '../datapath/lb-maps.ts';
 import type { Store } from '../model/store.ts';
 import type { ObjectKey } from '../model/types.ts';
@@ -18,7 +19,7 @@ import { Batch } from './batch.ts';
 import type { Conflict, State } from './batch.ts';
 import { Exhausted } from './exhausted.ts';
 import { Inherited } from './inherited.ts';
-import type { Kept } from './inherited.ts';
+import type { KeptNames } from './inherited.ts';
 import type { FrontendId } from './present.ts';
 import { frontendId } from './present.ts';
 import { restorePresent } from './restore.ts';
@@ -36,13 +37,17 @@ export interface ReconcilerOptions {
   readonly backoff?: (attempt: number) => number;
 }
 
+/** What was in the maps before the start and in no object, and stays because these places could not be read. */
+export interface Kept extends KeptNames {
+  readonly unread: readonly string[];
+}
+
 export interface ReconcilerEvents {
   /** Everything known is in the maps, or is one of problems(), for the first time since start. */
   ready: [];
   /** Some Services were applied. */
   applied: [{ readonly services: number; readonly flipped: number; readonly durationMs: number }];
-  /** What was in the maps before the start and in no object stays there, because these places could not be read. */
-  keeping: [Kept & { readonly unread: readonly string[] }];
+  keeping: [Kept];
   /** Everything can be read now: what nobody wants goes. */
   released: [];
   problem: [{ readonly service: ObjectKey; readonly message: string; readonly retryMs: number }];
@@ -78,6 +83,7 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
   #running: Promise<void> = Promise.resolve();
   /** Failures of what belongs to no Service. */
   #setbacks = 0;
+  #setbackReason: string | undefined;
   #setbackTimer: NodeJS.Timeout | undefined;
   /** A grace period has passed since the predecessor's last write. */
   #settledIn = false;
@@ -141,7 +147,8 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
 
   /** What was in the maps at the start and is in no object, as long as something cannot be read. */
   kept(): Kept {
-    return this.#inherited?.kept() ?? { services: [], lists: [] };
+    const names = this.#inherited?.kept() ?? { services: [], lists: [] };
+    return { ...names, unread: this.#options.store.unreadPlaces };
   }
 
   /** What is wanted but not in the maps, and why. */
@@ -154,6 +161,11 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
       })),
     );
     return [...failed, ...lost];
+  }
+
+  /** Why the last attempt at something that belongs to no Service has failed, until one succeeds. */
+  get setback(): string | undefined {
+    return this.#setbackReason;
   }
 
   #schedule(): void {
@@ -197,7 +209,7 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
     }
     this.#retire();
     this.#removeStrays();
-    if (this.#retiring === undefined) this.#setbacks = 0;
+    if (this.#retiring === undefined) this.#gotOn();
   }
 
   /** What the predecessor released may still be read: nothing is written before that has ended. */
@@ -286,8 +298,7 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
 
   #tellKept(): void {
     const kept = this.kept();
-    if (kept.services.length + kept.lists.length === 0) return;
-    this.emit('keeping', { ...kept, unread: this.#options.store.unreadPlaces });
+    if (kept.services.length + kept.lists.length > 0) this.emit('keeping', kept);
   }
 
   #releaseKept(inherited: Inherited): void {
@@ -303,7 +314,7 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
       .run(this.#options.maps)
       .then(() => {
         this.#retiring = undefined;
-        this.#setbacks = 0;
+        this.#gotOn();
         this.#tryExhaustedAgain();
         this.#retire();
       })
@@ -325,6 +336,11 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
     this.#strays = [];
   }
 
+  #gotOn(): void {
+    this.#setbacks = 0;
+    this.#setbackReason = undefined;
+  }
+
   /** Something that belongs to no Service has failed; a later round does it again. */
   #setback(error: unknown): void {
     if (!this.#stopped && this.#setbackTimer === undefined) {
@@ -333,6 +349,7 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
         this.#schedule();
       }, this.#backoff(++this.#setbacks));
     }
+    this.#setbackReason = messageOf(error);
     this.emit('error', error);
   }
 

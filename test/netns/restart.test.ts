@@ -115,11 +115,39 @@ describe('an agent that is killed with SIGKILL', () => {
       }),
     ]);
     expect(await download.finish()).toMatchObject({ failure: null, intact: true });
+    const { problems } = (await reportOf(bed.agent(1))).report;
+    expect(problems.map(({ about }) => about).sort()).toEqual(['manifests', 'manifests', 'services']);
+    expect(problems.at(-1)?.message).toContain(
+      `Services default/${broken.name}, default/${removed.name} and backends of default/${half.name} stay as they were`,
+    );
 
     await bed.manifests.write('slices', ...bed.slicesOf(half, node1.pods));
     await bed.scale(broken, node1.pods);
     await waitFor('the removed one to go', async () => (await answers(removed))[2] === 'refused');
     for (const handle of [broken, half]) expect(await answers(handle)).toEqual([null, null, null]);
+    await waitFor('no problems', async () => (await reportOf(bed.agent(1))).report.problems.length === 0);
+  });
+
+  test('is missed by status, which still shows what it had to complain of', async () => {
+    await bed.manifests.writeText('broken.yaml', 'kind: [');
+    await waitFor('the problem', async () => (await reportOf(bed.agent(1))).report.problems.length === 1);
+    const { pid } = bed.agent(1);
+    expect(await reportOf(bed.agent(1))).toMatchObject({ running: true, pid, report: { pid, state: 'ready' } });
+    await bed.agent(1).kill();
+    const found = await reportOf(bed.agent(1));
+    expect(found).toMatchObject({ running: false, pid: null, report: { pid, state: 'ready', node: 'node1' } });
+    expect(found.report.problems).toHaveLength(1);
+    expect(found.report.problems[0]).toMatchObject({ about: 'manifests' });
+    expect(found.report.problems[0]?.message).toMatch(/broken\.yaml:1:\d+: is not YAML/);
+    expect(await bed.agent(1).cli('status')).toMatch(/was ready and ended without a word[^]*in the last report:/);
+    const start = bed.agent(1).cli('run', '--manifests', '/nowhere', '--cgroup', bed.cluster.node1.agentCgroup);
+    await expect(start).rejects.toThrow('there is no such path');
+    const { report } = await reportOf(bed.agent(1));
+    expect(report.problems).toMatchObject([{ about: 'start', message: expect.stringContaining('/nowhere') as string }]);
+    expect(report).toMatchObject({ state: 'stopped' });
+    await bed.manifests.remove('broken');
+    await bed.agent(1).start();
+    expect(await reportOf(bed.agent(1))).toMatchObject({ running: true, report: { state: 'ready', problems: [] } });
   });
 
   test('gives Services without addresses the same ones again', async () => {
@@ -141,6 +169,7 @@ describe('an agent that is stopped with SIGTERM', () => {
   test('leaves the datapath on', async () => {
     const service = await bed.expose(bed.cluster.pods);
     await bed.agent(1).stop();
+    expect(await reportOf(bed.agent(1))).toMatchObject({ running: false, report: { state: 'stopped' } });
     const [pod, outside] = await Promise.all([bed.at(bed.cluster.node1.pod(1)), bed.at(bed.cluster.client)]);
     expect(await pod.get(service.clusterIp.v6, SERVICE_PORT)).toMatchObject({ failure: null });
     expect(await outside.get(bed.cluster.node1.address.v4, service.nodePort)).toMatchObject({ failure: null });
@@ -173,6 +202,14 @@ describe('cleanup', () => {
     expect(pins).toBe('');
   });
 });
+
+/** What `bpfsvc status` says of an agent. */
+async function reportOf(agent: Agent): Promise<{ report: { problems: { about: string; message: string }[] } }> {
+  const { agent: of } = JSON.parse(await agent.cli('status', '-o', 'json')) as {
+    agent: { report: { problems: { about: string; message: string }[] } };
+  };
+  return of;
+}
 
 /** Of every Service, as `bpfsvc services` shows them: kind, address and port. */
 async function frontends(agent: Agent): Promise<string[]> {

@@ -20,9 +20,12 @@ export async function run(flags: RunFlags & { readonly config?: string; readonly
   const signalled = firstSignal();
   const agent = await runAgent(options, log);
   // A signal may come before the agent is ready; an agent that cannot get ready ends the process by its error.
-  const signal = await Promise.race([signalled, agent.ready.then(() => signalled)]);
-  log.info({ signal }, 'stopping; the datapath stays on');
-  await agent.stop();
+  try {
+    const signal = await Promise.race([signalled, agent.ready.then(() => signalled)]);
+    log.info({ signal }, 'stopping; the datapath stays on');
+  } finally {
+    await agent.stop();
+  }
 }
 
 // --- internal ---

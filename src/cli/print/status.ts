@@ -2,7 +2,8 @@
 // The table of `bpfsvc status`.
 
 import type { Attachment } from '../../observe/attachments.ts';
-import type { Fill, Status } from '../../observe/status.ts';
+import type { AgentReport } from '../../observe/agent-report.ts';
+import type { AgentStatus, Fill, Status } from '../../observe/status.ts';
 import { formatTable } from './table.ts';
 
 export function statusTable(status: Status): string[] {
@@ -12,7 +13,8 @@ export function statusTable(status: Status): string[] {
     [
       ['datapath', status.directory],
       ...status.otherFingerprints.map((other) => ['', `beside it ${other}, left by another version`]),
-      ['agent', status.agent.pid === null ? 'not running' : `running (pid ${String(status.agent.pid)})`],
+      ...label('agent', agentLines(status.agent)),
+      ...label('problems', problemLines(status.agent)),
       ...label('attached', attachmentLines(status.attachments)),
       ['services', `${fillText(services)} ports of Services, ${fillText(frontends)} frontends`],
       ['backends', `${fillText(backends)}, ${String(backends.retired)} retired`],
@@ -27,6 +29,35 @@ export function statusTable(status: Status): string[] {
 }
 
 // --- internal ---
+
+function agentLines({ running, pid, report }: AgentStatus): string[] {
+  const lives = running ? `running (pid ${String(pid)})` : 'not running';
+  if (report === null) return [lives];
+  const { node, started, written, state } = report;
+  const history = `on node ${node} since ${timeText(started)}, last report of ${timeText(written)}`;
+  return [running ? `${lives}, ${state}` : `${lives}; ${endText(report)}`, history];
+}
+
+function endText({ pid, state }: AgentReport): string {
+  return `the last one (pid ${String(pid)}) ${state === 'stopped' ? 'has stopped' : `was ${state} and ended without a word`}`;
+}
+
+/** Whoever does not run any more has no problems, but may have left some. */
+function problemLines({ running, report }: AgentStatus): string[] {
+  if (report === null) return ['unknown, there is no report'];
+  const { problems, problemsLeftOut } = report;
+  if (problems.length === 0) return [running ? 'none' : 'none in the last report'];
+  return [
+    ...(running ? [] : ['in the last report:']),
+    ...problems.map(({ about, message, since }) => `${about}: ${message} (since ${timeText(since)})`),
+    ...(problemsLeftOut > 0 ? [`and ${String(problemsLeftOut)} more`] : []),
+  ];
+}
+
+/** `2026-11-21 07:14:44 UTC` */
+function timeText(iso: string): string {
+  return `${iso.slice(0, 19).replace('T', ' ')} UTC`;
+}
 
 function label(name: string, lines: readonly string[]): string[][] {
   return lines.map((line, index) => [index === 0 ? name : '', line]);

@@ -114,16 +114,20 @@ describe('a restarted agent', () => {
     expect(await stage.leftovers()).toEqual([]);
   });
 
-  test('removes frontends of no Service', async () => {
+  test('removes frontends of no Service, and says why it cannot as long as it cannot', async () => {
     await stage.reconciler.stop();
     const row = { service: 99, setInternal: 198, setExternal: 198, affinityS: 0, flags: 1 };
     const stray = { addr: address('10.96.7.7'), port: 80, proto: 6 } as const;
     stage.kernel.frontends.set('10.96.7.7 80/6', [stray, row]);
     let refused = 2;
+    const reasons: unknown[] = [];
     stage.start();
+    stage.reconciler.on('error', () => reasons.push(stage.reconciler.setback));
     stage.maps.fails = (operation) => operation === 'deleteFrontends' && refused-- > 0;
     await waitFor('the stray to go', () => stage.reconciler.isIdle, { intervalMs: 0 });
     expect(stage.kernel.frontends.has('10.96.7.7 80/6')).toBe(false);
+    expect(reasons).toEqual(Array(2).fill('injected failure of deleteFrontends'));
+    expect(stage.reconciler.setback).toBeUndefined();
   });
 });
 
