@@ -2,8 +2,6 @@
 // Rows written through the codecs into maps of the kernel and read back by bpftool: its printer walks the maps' BTF with
 // somebody else's code, so it proves names, offsets and sizes; the raw bytes prove the rest.
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Codec, StructTable } from '../../src/abi/codec.ts';
@@ -12,7 +10,7 @@ import { MAPS } from '../../src/abi/maps.gen.ts';
 import type { MapTable } from '../../src/abi/maps.gen.ts';
 import { addon } from '../../src/kernel/addon.ts';
 import type { NativeMap, NativeObject } from '../../src/kernel/native-types.ts';
-import { compileProduct } from '../../src/toolchain/product.ts';
+import { TestObject } from '../support/bpf-object.ts';
 import { run } from '../support/command.ts';
 import { structValue, TABLES } from '../abi/arbitrary.ts';
 
@@ -31,20 +29,18 @@ const SEED = 20261121;
 const HASHES = Object.values<MapTable>(MAPS).filter(({ typeName, perCpu }) => typeName.endsWith('hash') && !perCpu);
 
 describe('codecs in the kernel', () => {
-  let directory = '';
   let object: NativeObject | undefined;
 
   beforeAll(async () => {
-    directory = await mkdtemp(`${tmpdir()}/bpfsvc-abi-`);
-    object = addon.openObject((await compileProduct({ outDir: directory })).object);
+    using product = await TestObject.product('as-is');
+    object = addon.openObject(product.path);
     for (const { name } of object.programs()) object.setAutoload(name, false);
     for (const { name, type } of object.maps()) if (type !== MAPS.drops.type) object.setMaxEntries(name, 16);
     object.load();
   });
 
-  afterAll(async () => {
+  afterAll(() => {
     object?.close();
-    await rm(directory, { recursive: true });
   });
 
   it.for(HASHES)('lie where bpftool finds them: $name', async ({ name, key, value }) => {

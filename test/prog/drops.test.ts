@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BackendFlags, DROP_REASON_NAMES } from '../../src/abi/enums.gen.ts';
-import { compile, findSources } from '../../src/toolchain/compile.ts';
+import { TestObject } from '../support/bpf-object.ts';
 import { packet } from '../support/packet.ts';
 import type { Cast } from '../support/prog-addresses.ts';
 import { CASTS } from '../support/prog-addresses.ts';
@@ -17,7 +14,7 @@ const { Local, Remote } = BackendFlags;
 interface Row {
   readonly reason: string;
   readonly when: string;
-  readonly options?: () => Promise<BenchOptions>;
+  readonly options?: () => BenchOptions;
   readonly backends: (cast: Cast) => GivenService['backends'];
   /** Before the packet. */
   readonly given?: (bench: ProgBench, cast: Cast) => Promise<void> | void;
@@ -36,7 +33,7 @@ const ROWS: readonly Row[] = [
   {
     reason: 'snat_exhausted',
     when: 'each source port is taken',
-    options: () => Promise.resolve({ settings: { snatPortCount: 1 } }),
+    options: () => ({ settings: { snatPortCount: 1 } }),
     backends: ({ remote }) => to(remote, Remote),
     given: async (bench, { otherClient, frontend }) => {
       await bench.run('tc_ingress', packet(segment('S', end(otherClient, 40_001), end(frontend, 80))));
@@ -71,7 +68,7 @@ const ROWS: readonly Row[] = [
   {
     reason: 'flows_full',
     when: 'the flow table takes no row',
-    options: async () => ({ object: await withoutEviction(), sizes: { flows4: 1, flows6: 1 } }),
+    options: () => ({ object: unevicting.path, sizes: { flows4: 1, flows6: 1 } }),
     backends: ({ local }) => to(local, Local),
     flows: 1,
   },
@@ -92,33 +89,18 @@ const NOT_PROVOKED: Readonly<Record<string, string>> = {
     'helpers that write to a packet fail on offsets outside it, which parsing has ruled out, and when memory runs out',
 };
 
-/** The product with a flow table that does not make room by itself: the kernel's does, so it is never full in a test. */
-async function withoutEviction(): Promise<string> {
-  cpSync(path.resolve(import.meta.dirname, '../../bpf'), path.join(scratch, 'bpf'), { recursive: true });
-  const maps = path.join(scratch, 'bpf/maps.h');
-  writeFileSync(maps, readFileSync(maps, 'utf8').replaceAll('BPF_MAP_TYPE_LRU_HASH', 'BPF_MAP_TYPE_HASH'));
-  const sources = await findSources(scratch, 'bpf');
-  const { object } = await compile({
-    output: path.join(scratch, 'out', 'bpfsvc.bpf.o'),
-    root: scratch,
-    sources,
-    includeDirs: ['bpf'],
-  });
-  return object;
-}
-
-let scratch: string;
-beforeAll(() => {
-  scratch = mkdtempSync(path.join(tmpdir(), 'bpfsvc-drops-'));
+let unevicting: TestObject;
+beforeAll(async () => {
+  unevicting = await TestObject.product('without-eviction');
 });
 afterAll(() => {
-  rmSync(scratch, { recursive: true, force: true });
+  unevicting[Symbol.dispose]();
 });
 
 describe.each(ROWS)('$reason', (row) => {
   let bench: ProgBench;
   beforeAll(async () => {
-    bench = await ProgBench.open(await row.options?.());
+    bench = await ProgBench.open(row.options?.());
   });
   afterAll(() => bench[Symbol.asyncDispose]());
 

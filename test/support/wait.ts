@@ -3,6 +3,10 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 
+/** In an emulated machine everything takes its time. */
+const PATIENCE = Number(process.env['BPFSVC_PATIENCE'] ?? 1);
+const DEADLINE_MS = 20_000;
+
 export interface WaitOptions {
   readonly deadlineMs?: number;
   readonly intervalMs?: number;
@@ -14,7 +18,7 @@ export async function waitFor<T>(
   check: () => Promise<T | undefined | false> | T | undefined | false,
   options: WaitOptions = {},
 ): Promise<T> {
-  const { deadlineMs = 20_000, intervalMs = 20 } = options;
+  const { deadlineMs = DEADLINE_MS * PATIENCE, intervalMs = 20 } = options;
   const deadline = Date.now() + deadlineMs;
   let cause: unknown;
   for (;;) {
@@ -31,7 +35,7 @@ export async function waitFor<T>(
 }
 
 /** Turns a promise that may never settle into one that fails with a name. */
-export async function within<T>(what: string, promise: Promise<T>, deadlineMs = 20_000): Promise<T> {
+export async function within<T>(what: string, promise: Promise<T>, deadlineMs = DEADLINE_MS * PATIENCE): Promise<T> {
   const cancel = new AbortController();
   const expired = delay(deadlineMs, undefined, { signal: cancel.signal }).then(
     () => Promise.reject(new Error(`gave up waiting: ${what}`)),
