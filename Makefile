@@ -39,6 +39,11 @@ OUT ?=
 REPORT ?=
 REPORTERS = $(if $(REPORT),--reporter=default --reporter=json --outputFile.json='$(REPORT)')
 
+# Which of test/kernels/matrix.yaml: make test-kernels KERNELS='5.10 7.x' SUITES=programs; all unless told otherwise.
+# A prompt: make test-kernels KERNELS=6.1 ARGS=--shell; a kernel of one's own: ARGS='--shell --image vmlinuz'
+KERNELS ?=
+SUITES ?=
+
 .PHONY: help
 help: ## this text
 	@echo 'bpfsvc: an eBPF service load balancer. As root, on Linux with BTF and cgroup v2:'
@@ -62,6 +67,11 @@ test-unit: $(ADDON) ## the tests that need no root and no kernel
 	$(call say,unit tests)
 	$(Q)$(RUN) test -- --project unit $(ARGS)
 
+.PHONY: test-kernels
+test-kernels: build deps-vm ## suites in VMs, on Linux 5.10 to the newest (KERNELS, SUITES; ARGS=--shell for a prompt)
+	$(call say,tests in VMs)
+	$(Q)$(RUN) test:kernels -- $(KERNELS) $(SUITES:%=--suite=%) $(ARGS)
+
 .PHONY: bench
 bench: build ## ratios against direct connections (OUT=FILE for JSON)
 	$(call say,bench)
@@ -80,6 +90,10 @@ install: build ## into DESTDIR/PREFIX (the image's contents)
 .PHONY: deps
 deps: ## Debian packages (only those missing) and node_modules
 	$(Q)sh tools/deps.sh $(DEPS)
+
+.PHONY: deps-vm
+deps-vm:
+	$(Q)sh tools/deps.sh vm guest
 
 # What needs root or a kernel says so before anything is installed or built.
 .PHONY: preflight

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { command } from './command.ts';
 import { makeImage } from './disk.ts';
 import { HarnessError } from './errors.ts';
+import { testObjects } from './objects.ts';
 import { ROOT, TEST_DIRECTORY, WORK_DIRECTORY } from './paths.ts';
 import { makeUserland, userlandPackages } from './userland.ts';
 
@@ -21,6 +22,7 @@ const UNNEEDED_MODULES =
 export async function rootImage(): Promise<string> {
   const image = path.join(WORK_DIRECTORY, 'rootfs.img');
   const packages = await userlandPackages();
+  const objects = await testObjects();
   const files = await productFiles();
   const key = await keyOf(packages, files);
   if ((await readIfThere(`${image}.key`)) === key) return image;
@@ -30,6 +32,7 @@ export async function rootImage(): Promise<string> {
   try {
     await command('cp', ['-al', userland, root]);
     await addProduct(root, files);
+    await cp(objects, path.join(root, 'bpfsvc/.cache/objects'), { recursive: true });
     await makeImage(root, image, 256);
   } finally {
     await rm(root, { recursive: true, force: true });
@@ -89,7 +92,7 @@ async function filesUnder(name: string): Promise<string[]> {
 
 async function keyOf(packages: readonly string[], files: readonly string[]): Promise<string> {
   const hash = createHash('sha256').update(packages.join('\n'));
-  const also = ['node_modules/.package-lock.json', 'node_modules/.bpfsvc-installed', 'tools/kernels/image.ts'];
+  const also = ['node_modules/.package-lock.json', 'node_modules/.bpfsvc-installed'];
   for (const file of [...files, ...also]) {
     const found = await lstatIfThere(path.join(ROOT, file));
     hash.update(`${file} ${found?.size ?? 0} ${found?.mtimeMs ?? 0}\n`);

@@ -42,6 +42,24 @@ export async function debianKernel(suite: string, series: string, cache: string)
   return kernelIn(directory);
 }
 
+/** Somebody's own: `modules` is its /lib/modules/RELEASE, without which all that is needed must be built in. */
+export async function ownKernel(vmlinuz: string, modules: string | undefined, directory: string): Promise<Kernel> {
+  const initramfs = path.join(directory, 'initramfs');
+  if (modules === undefined) {
+    await makeInitramfs(initramfs);
+    return { release: path.basename(vmlinuz), vmlinuz, initramfs, modules: undefined };
+  }
+  const release = path.basename(modules);
+  const tree = path.join(directory, 'lib/modules');
+  await mkdir(tree, { recursive: true });
+  await cp(modules, path.join(tree, release), { recursive: true, verbatimSymlinks: true });
+  await rm(path.join(tree, release, 'build'), { force: true });
+  await command('depmod', ['-b', directory, release]);
+  await makeInitramfs(initramfs, { modules: tree, release });
+  await makeImage(tree, path.join(directory, 'modules.img'));
+  return { release, vmlinuz, initramfs, modules: path.join(directory, 'modules.img') };
+}
+
 async function make(wanted: KernelPackages, debian: DebianSuite, directory: string): Promise<void> {
   console.error(`kernels: downloading Linux ${wanted.release}`);
   const home = path.dirname(directory);

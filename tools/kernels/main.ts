@@ -1,67 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
-// node tools/kernels/main.ts --kernel NAME [--shell | --run COMMAND]
-// Boots a kernel of test/kernels/matrix.yaml in a VM with the product as built here.
+// Boots kernels of test/kernels/matrix.yaml in VMs, with the product as built here.
+//
+//   node tools/kernels/main.ts [KERNEL...] [--suite NAME]...   suites on kernels; without arguments all on all
+//   node tools/kernels/main.ts KERNEL --run COMMAND            one command in bash; its output, its exit status
+//   node tools/kernels/main.ts KERNEL --shell                  a prompt
+//   --image VMLINUZ [--modules DIR]    with --run or --shell: your own kernel, and its /lib/modules/RELEASE
+//   --boot NAME, --cpus N, --memory MIB, --append 'WORDS'      with --run or --shell: another machine
+//   --jobs N (2), --patience FACTOR (1), --limit SECONDS       VMs at a time; longer limits; of one command
 
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { findAccelerator } from './accelerator.ts';
-import { kernelComplaints, tail } from './console.ts';
 import { HarnessError } from './errors.ts';
-import { rootImage } from './image.ts';
-import { debianKernel } from './kernel.ts';
-import { type Matrix, parseMatrix } from './matrix.ts';
-import { cacheDirectory, TEST_DIRECTORY, WORK_DIRECTORY } from './paths.ts';
-import { boot } from './vm.ts';
+import { Session } from './session.ts';
+import { testKernels } from './test.ts';
+import { tryKernel } from './try.ts';
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
-      kernel: { type: 'string' },
-      shell: { type: 'boolean', default: false },
+      kernel: { type: 'string', multiple: true, default: [] },
+      suite: { type: 'string', multiple: true, default: [] },
       run: { type: 'string' },
+      shell: { type: 'boolean', default: false },
+      image: { type: 'string' },
+      modules: { type: 'string' },
+      boot: { type: 'string', default: 'usual' },
+      cpus: { type: 'string' },
+      memory: { type: 'string' },
+      append: { type: 'string' },
+      jobs: { type: 'string', default: '2' },
+      patience: { type: 'string', default: '1' },
       limit: { type: 'string' },
-      cpus: { type: 'string', default: '2' },
-      memory: { type: 'string', default: '2048' },
-      append: { type: 'string', default: '' },
     },
   });
-  const file = path.join(TEST_DIRECTORY, 'matrix.yaml');
-  const matrix = parseMatrix(await readFile(file, 'utf8'), file);
-  const name = values.kernel ?? '';
-  const cache = cacheDirectory();
-  const kernel = await kernelOf(matrix, name, cache);
-  const directory = path.join(WORK_DIRECTORY, 'runs', `${name}-${process.pid}`);
-  const ended = await boot({
-    kernel,
-    machine: {
-      accelerator: await findAccelerator(kernel, cache),
-      cpus: Number(values.cpus),
-      memoryMiB: Number(values.memory),
-      append: values.append,
+  const kernels = [...positionals, ...values.kernel];
+  const session = await Session.open();
+  if (values.run === undefined && !values.shell) {
+    const { suite: suites, jobs, patience } = values;
+    return testKernels(session, { kernels, suites, jobs: numberOf(jobs), patience: numberOf(patience) });
+  }
+  if (kernels.length > 1) throw new HarnessError(`one kernel at a time: ${kernels.join(' ')}`);
+  const { cpus, memory, append, limit, run: command } = values;
+  const profile = session.profile(values.boot);
+  return tryKernel(session, {
+    kernel: kernels[0] ?? 'newest',
+    image: values.image,
+    modules: values.modules,
+    profile: {
+      ...profile,
+      ...(cpus === undefined ? {} : { cpus: numberOf(cpus) }),
+      ...(memory === undefined ? {} : { memory: numberOf(memory) }),
+      ...(append === undefined ? {} : { append }),
     },
-    root: await rootImage(),
-    script: values.run,
-    cgroup: 2,
-    directory,
-    limitSeconds: values.limit === undefined ? undefined : Number(values.limit),
+    command,
+    limitSeconds: limit === undefined ? undefined : numberOf(limit),
   });
-  const complaints = kernelComplaints(ended.console);
-  if (ended.status !== undefined && complaints.length === 0) return ended.status;
-  console.error(tail(ended.console, 40));
-  for (const line of complaints) console.error(`kernel: ${line}`);
-  console.error(`kernels: ${ended.timedOut ? 'out of time' : 'failed'}; the console's log: ${directory}/console.log`);
-  return 1;
 }
 
-async function kernelOf(
-  matrix: Matrix,
-  name: string,
-  cache: string,
-): Promise<Awaited<ReturnType<typeof debianKernel>>> {
-  const wanted = matrix.kernels[name];
-  if (wanted !== undefined) return debianKernel(wanted.debian, wanted.series, cache);
-  throw new HarnessError(`no kernel ${name}: the matrix has ${Object.keys(matrix.kernels).join(', ')}`);
+function numberOf(text: string): number {
+  const number = Number(text);
+  if (number > 0) return number;
+  throw new HarnessError(`'${text}' is no number greater than 0`);
 }
 
 try {

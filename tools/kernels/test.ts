@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs suites on kernels, some VMs at a time, and tells what came of it.
+
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { kernelComplaints } from './console.ts';
+import { plan, type Run } from './matrix.ts';
+import { WORK_DIRECTORY } from './paths.ts';
+import { countsOf, failureLines, type RunResult, runName, suiteLine, totals } from './results.ts';
+import type { Session } from './session.ts';
+import { SuiteEnds, suiteResult, suitesScript } from './suites.ts';
+import { boot, type Ended } from './vm.ts';
+
+export interface TestOptions {
+  readonly kernels: readonly string[];
+  readonly suites: readonly string[];
+  /** VMs at the same time. */
+  readonly jobs: number;
+  /** Multiplies all limits: a busy machine needs more. */
+  readonly patience: number;
+}
+
+const RESULTS = path.join(WORK_DIRECTORY, 'results');
+
+/** The exit status: 0 when all that was planned ran and nothing failed. */
+export async function testKernels(session: Session, options: TestOptions): Promise<number> {
+  const kernels = options.kernels.map((name) => session.kernelName(name));
+  const runs = plan(session.matrix, kernels, options.suites);
+  await session.image();
+  await rm(RESULTS, { recursive: true, force: true });
+  await mkdir(RESULTS, { recursive: true });
+  const results = await inTurns(runs, options.jobs, (run) => execute(session, run, options.patience));
+  await writeFile(path.join(RESULTS, 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`);
+  return summarize(results);
+}
+
+async function execute(session: Session, run: Run, patience: number): Promise<RunResult> {
+  const kernel = await session.kernel(run.kernel);
+  const profile = session.profile(run.boot);
+  const machine = await session.machine(kernel, profile);
+  const directory = path.join(RESULTS, runName(run));
+  const say = (...words: string[]): void => {
+    console.log(`${runName(run).padEnd(12)} ${words.join(' ')}`);
+  };
+  say(`Linux ${kernel.release} by ${machine.accelerator}:`, ...run.suites.map(({ name }) => name));
+  const ends = new SuiteEnds();
+  const ended = await boot({
+    kernel,
+    machine,
+    root: await session.image(),
+    script: suitesScript(run.suites, run.kernel),
+    cgroup: profile.cgroup,
+    directory,
+    limitSeconds: profile.minutes * 60 * run.suites.length * patience,
+    onOutput: (text) => {
+      for (const { name, passed, seconds } of ends.feed(text)) {
+        say(name, passed ? 'has passed' : 'has failed', `after ${seconds.toFixed(0)} s`);
+      }
+    },
+  });
+  const results = path.join(directory, 'results');
+  const suites = await Promise.all(run.suites.map(({ name }) => suiteResult(name, path.join(results, name))));
+  const { kernel: name, boot: bootName } = run;
+  const { release } = kernel;
+  const { seconds } = ended;
+  return { kernel: name, release, boot: bootName, seconds, suites, problems: problemsOf(ended), directory };
+}
+
+function problemsOf({ status, timedOut, console }: Ended): string[] {
+  const problems = kernelComplaints(console).map((line) => `the kernel says ${line}`);
+  if (timedOut) problems.push('the VM was ended: out of time');
+  else if (status === undefined) problems.push('the VM ended by itself, before its job was done');
+  return problems;
+}
+
+function summarize(results: readonly RunResult[]): number {
+  const lines = ['', ...results.flatMap((result) => result.suites.map((suite) => suiteLine(runName(result), suite)))];
+  for (const result of results) {
+    const failures = failureLines(result);
+    if (failures.length > 0) lines.push('', ...failures, `logs: ${path.relative(process.cwd(), result.directory)}`);
+  }
+  const all = totals(results);
+  console.log([...lines, '', countsOf(all)].join('\n'));
+  return all.failed === 0 ? 0 : 1;
+}
+
+/** Results in the order of the inputs. */
+async function inTurns<T, R>(inputs: readonly T[], atOnce: number, work: (input: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  const queue = [...inputs.entries()];
+  const worker = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) results[next[0]] = await work(next[1]);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  return results;
+}
