@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// LbMaps and FlowMaps on the kernel's maps. Sets and backends are mapped whole, slots by segment: writing them is a
+// LbMaps and FlowMaps on the kernel's maps. Sets and backends are mapped whole, slots by window: writing them is a
 // store to memory, no system call.
 
 import type {
@@ -89,8 +89,8 @@ export class BpfLbMaps implements LbMaps, FlowMaps {
     this.#backendWords.fill(0n, id * BACKEND_WORDS, (id + 1) * BACKEND_WORDS);
   }
 
-  slotSegment(segment: number): Uint32Array {
-    return this.#segments.get(segment);
+  slots(first: number, count: number): Uint32Array {
+    return this.#segments.slots(first, count);
   }
 
   slotSegments(): number {

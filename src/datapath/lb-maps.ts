@@ -42,9 +42,9 @@ export interface LbMaps {
   writeBackend(id: number, row: Backend): void;
   clearBackend(id: number): void;
 
-  /** The slots of one segment, as memory shared with the kernel; makes the segment when it does not exist, which
-   * may fail. Valid until the next call. */
-  slotSegment(segment: number): Uint32Array;
+  /** A run of slots, as memory shared with the kernel; it ends where its segment ends. Makes the segment when it does not
+   * exist, which may fail. Valid until the next call. */
+  slots(first: number, count: number): Uint32Array;
   /** Segments 0 … n-1 exist. */
   slotSegments(): number;
 

@@ -27,7 +27,7 @@ export interface SetView {
   readonly span: Span | undefined;
 }
 
-type SlotMaps = Pick<LbMaps, 'readSet' | 'slotSegment' | 'slotSegments'>;
+type SlotMaps = Pick<LbMaps, 'readSet' | 'slots' | 'slotSegments'>;
 
 const SEGMENT_SLOTS = SlotGeometry.SlotsPerBlock * SlotGeometry.BlocksPerSegment;
 
@@ -60,12 +60,7 @@ export class SetReader {
     const segment = Math.floor(first / SEGMENT_SLOTS);
     const counts = new Map<number, number>();
     if (segment < this.#maps.slotSegments()) {
-      const base = first % SEGMENT_SLOTS;
-      const memory = this.#maps.slotSegment(segment);
-      for (let slot = base; slot < base + slots; slot++) {
-        const backend = memory[slot] ?? 0;
-        counts.set(backend, (counts.get(backend) ?? 0) + 1);
-      }
+      for (const backend of this.#maps.slots(first, slots)) counts.set(backend, (counts.get(backend) ?? 0) + 1);
     }
     const shares = [...counts].map(([backend, count]) => ({ backend, slots: count }));
     return { first, slots, segment, shares: shares.sort((a, b) => a.backend - b.backend) };

@@ -2,15 +2,12 @@
 // Slot tables: immutable, shared by content. A set's word points at one; a change makes a new table in free slots, and
 // the old one is freed when no word points at it and a grace period has passed.
 
-import { SlotGeometry } from '../abi/enums.gen.ts';
 import type { LbMaps } from '../datapath/lb-maps.ts';
 import type { Protocol } from '../model/types.ts';
 import { maglevTable, tableSize } from '../plan/maglev.ts';
 import type { WantedBackend } from '../plan/types.ts';
 import type { BackendTable } from './backend-table.ts';
 import { SlotAllocator } from './slot-allocator.ts';
-
-const SEGMENT_SLOTS = SlotGeometry.SlotsPerBlock * SlotGeometry.BlocksPerSegment;
 
 export interface Table {
   /** The backends' ids, in the order of their sorted keys: identity, and at the same time the only list of them. */
@@ -64,9 +61,9 @@ export class TableStore {
     const first = this.#slots.allocate(count);
     const ids: number[] = [];
     try {
-      const slots = this.#maps.slotSegment(Math.floor(first / SEGMENT_SLOTS));
+      const slots = this.#maps.slots(first, count);
       for (const backend of backends) ids.push(this.#backends.acquire(backend, protocol));
-      fillSlots(slots, first % SEGMENT_SLOTS, backends, ids, count);
+      fillSlots(slots, backends, ids);
     } catch (error) {
       for (const id of ids) this.#backends.release(id);
       this.#slots.free(first, count);
@@ -98,7 +95,7 @@ export class TableStore {
   restore(words: Iterable<{ readonly first: number; readonly count: number }>): Map<number, Table> {
     const byFirst = new Map<number, Table>();
     const lastSeen = new Uint32Array(this.#maps.capacity.backends);
-    // By place, so that each segment is mapped once.
+    // By place, so that each window is mapped once.
     for (const { first, count } of [...words].sort((a, b) => a.first - b.first)) {
       if (byFirst.has(first)) continue;
       const { named, sound } = this.#namedBySlots(first, count, lastSeen, byFirst.size + 1);
@@ -122,12 +119,10 @@ export class TableStore {
     lastSeen: Uint32Array,
     mark: number,
   ): { named: NamedBackend[]; sound: boolean } {
-    const slots = this.#maps.slotSegment(Math.floor(first / SEGMENT_SLOTS));
-    const base = first % SEGMENT_SLOTS;
+    const slots = this.#maps.slots(first, count);
     const named: NamedBackend[] = [];
-    let sound = true;
-    for (let at = base; at < base + count; at++) {
-      const id = slots[at] ?? 0;
+    let sound = slots.length === count;
+    for (const id of slots) {
       if (lastSeen[id] === mark) continue;
       lastSeen[id] = mark;
       const key = this.#backends.key(id);
@@ -154,18 +149,12 @@ export class TableStore {
 }
 
 /** ids belong to backends, one by one. */
-function fillSlots(
-  slots: Uint32Array,
-  base: number,
-  backends: readonly WantedBackend[],
-  ids: readonly number[],
-  count: number,
-): void {
+function fillSlots(slots: Uint32Array, backends: readonly WantedBackend[], ids: readonly number[]): void {
   const order = maglevTable(
     backends.map((backend) => backend.key),
-    count,
+    slots.length,
   );
-  for (let slot = 0; slot < count; slot++) slots[base + slot] = ids[order[slot] ?? 0] ?? 0;
+  for (let slot = 0; slot < slots.length; slot++) slots[slot] = ids[order[slot] ?? 0] ?? 0;
 }
 
 function toContent(ids: readonly number[]): string {

@@ -36,7 +36,7 @@ async function json<T>(...args: readonly string[]): Promise<T> {
 function fill({ lb, maps }: Datapath): void {
   lb.writeBackend(1, backend('10.244.1.5', 8080, 1));
   lb.writeBackend(2, backend('10.244.2.7', 8080, 2));
-  lb.slotSegment(0).set(Uint32Array.from({ length: 16 }, (_, slot) => (slot < 12 ? 1 : 2)));
+  lb.slots(0, 16).set(Uint32Array.from({ length: 16 }, (_, slot) => (slot < 12 ? 1 : 2)));
   lb.writeSet(2, packSet({ mode: SetMode.Hash, first: 0, count: 16 }));
   lb.putServices([[1, service('web', 'http', 4)]]);
   const row = { service: 1, setInternal: 2, setExternal: 2, affinityS: 0, flags: FrontendFlags.ClusterIp };

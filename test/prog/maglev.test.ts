@@ -4,7 +4,6 @@ import type { EndpointSlice, Service } from '../../src/model/types.ts';
 import { Store } from '../../src/model/store.ts';
 import { compareAddress } from '../../src/net/ip.ts';
 import { unpackSet } from '../../src/abi/set-word.ts';
-import { SlotGeometry } from '../../src/abi/enums.gen.ts';
 import { Reconciler } from '../../src/reconcile/reconciler.ts';
 import { podAddress } from '../support/address-plan.ts';
 import { packet, parsePacket } from '../support/packet.ts';
@@ -16,7 +15,6 @@ import { endpoint } from '../support/records.ts';
 
 const TUPLES = 1000;
 const BACKENDS = 7;
-const SEGMENT_SLOTS = SlotGeometry.SlotsPerBlock * SlotGeometry.BlocksPerSegment;
 
 function serviceOf(name: string, frontend: string): Service {
   return {
@@ -107,9 +105,8 @@ class LearningNode {
     const { lb } = this.bench.datapath;
     const frontend = [...lb.frontends()].find(([key]) => key.addr === cast.frontend)?.[1];
     const { first, count } = unpackSet(lb.readSet(frontend?.setExternal ?? 0));
-    const slots = lb.slotSegment(Math.floor(first / SEGMENT_SLOTS)).subarray(first % SEGMENT_SLOTS);
     const shares = new Map<string, number>();
-    for (const id of slots.subarray(0, count)) {
+    for (const id of lb.slots(first, count)) {
       const { addr } = lb.readBackend(id);
       shares.set(addr, (shares.get(addr) ?? 0) + 1);
     }

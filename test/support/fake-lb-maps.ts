@@ -101,13 +101,15 @@ export class FakeLbMaps implements LbMaps, FlowMaps {
     this.#write(`no backend ${id}`, () => this.kernel.backends.delete(id));
   }
 
-  slotSegment(segment: number): Uint32Array {
+  slots(first: number, count: number): Uint32Array {
+    const segment = Math.floor(first / SEGMENT_SLOTS);
     this.kernel.slotVisits++;
     while (this.kernel.segments.length <= segment) {
-      this.#mayFail('slotSegment');
+      this.#mayFail('slots');
       this.kernel.segments.push(new Uint32Array(SEGMENT_SLOTS));
     }
-    return this.kernel.segments[segment] ?? new Uint32Array();
+    const begin = first % SEGMENT_SLOTS;
+    return this.kernel.segments[segment]?.subarray(begin, begin + count) ?? new Uint32Array();
   }
 
   slotSegments(): number {

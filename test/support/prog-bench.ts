@@ -144,7 +144,7 @@ export class ProgBench implements AsyncDisposable {
   table(ids: readonly number[]): bigint {
     const first = this.#slots;
     this.#slots += Math.ceil(ids.length / 16) * 16;
-    this.datapath.lb.slotSegment(0).set(ids, first);
+    this.datapath.lb.slots(first, ids.length).set(ids);
     return packSet({ mode: SetMode.Hash, first, count: ids.length });
   }
 

@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import type { KnownPieces, LoadedFile, PlacedObject } from './load.ts';
 import { loadWithin } from './load.ts';
-import { loadAside } from './load-aside.ts';
+import { loadAside, ReaderFailed } from './load-aside.ts';
 import { ObjectReader } from './objects.ts';
 import type { PortRange } from './port-range.ts';
 import type { Problem } from './problem.ts';
@@ -135,10 +135,7 @@ export class ManifestFiles {
     } catch (error) {
       // Gone since it was looked at: the event of that is on its way.
       if (isGone(error)) return false;
-      const reason = error instanceof Error ? error.message : String(error);
-      // Without a stamp it is tried again each time.
-      const nothing = { stamp: '', reread: false, digest: '', empty: false };
-      this.#set(file, entry, nothing, refused(file, `cannot be read: ${reason}`));
+      this.#setUnread(file, entry, error);
       return true;
     }
     const digest = hash('sha256', content);
@@ -147,8 +144,20 @@ export class ManifestFiles {
       return false;
     }
     const empty = content.length === 0;
-    this.#set(file, entry, { stamp, reread, digest, empty }, await this.#load(file, content, entry));
+    try {
+      this.#set(file, entry, { stamp, reread, digest, empty }, await this.#load(file, content, entry));
+    } catch (error) {
+      if (!(error instanceof ReaderFailed)) throw error;
+      this.#setUnread(file, entry, error);
+    }
     return true;
+  }
+
+  #setUnread(file: string, entry: Entry | undefined, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    // Without a stamp it is tried again each time.
+    const nothing = { stamp: '', reread: false, digest: '', empty: false };
+    this.#set(file, entry, nothing, refused(file, `cannot be read: ${reason}`));
   }
 
   async #load(file: string, content: Uint8Array<ArrayBuffer>, entry: Entry | undefined): Promise<LoadedFile> {

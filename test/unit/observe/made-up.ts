@@ -91,7 +91,11 @@ export const SETS: ReadonlyMap<number, bigint> = new Map([
 ]);
 
 export function setReader(slots: Uint32Array = SLOTS): SetReader {
-  return new SetReader({ readSet: (set) => SETS.get(set) ?? 0n, slotSegment: () => slots, slotSegments: () => 1 });
+  return new SetReader({
+    readSet: (set) => SETS.get(set) ?? 0n,
+    slots: (first, count) => slots.subarray(first, first + count),
+    slotSegments: () => 1,
+  });
 }
 
 export function names(): Names {

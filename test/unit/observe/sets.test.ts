@@ -37,21 +37,21 @@ describe('SetReader', () => {
     const reader = new SetReader({
       readSet: () => packSet({ mode: SetMode.Hash, first: 2 * SEGMENT_SLOTS + 16, count: 5 }),
       slotSegments: () => 3,
-      slotSegment: (segment) => {
-        read.push(segment);
-        return SLOTS;
+      slots: (first, count) => {
+        read.push(first);
+        return SLOTS.subarray(16, 16 + count);
       },
     });
     expect(reader.read(0).span).toMatchObject({ segment: 2, shares: [{ backend: 3, slots: 5 }] });
     reader.read(1);
-    expect(read).toEqual([2]);
+    expect(read).toEqual([2 * SEGMENT_SLOTS + 16]);
   });
 
   it('does not ask for a segment that is not there, which would make it', () => {
     const reader = new SetReader({
       readSet: () => packSet({ mode: SetMode.Hash, first: SEGMENT_SLOTS, count: 5 }),
       slotSegments: () => 1,
-      slotSegment: () => {
+      slots: () => {
         throw new Error('asked');
       },
     });
@@ -63,7 +63,7 @@ describe('SetReader', () => {
     const reader = new SetReader({
       readSet: () => packSet({ mode: SetMode.Hash, first: 0, count }),
       slotSegments: () => 1,
-      slotSegment: () => SLOTS,
+      slots: (first, size) => SLOTS.subarray(first, first + size),
     });
     expect(reader.read(0).span?.shares).toHaveLength(2);
     count = 6;

@@ -161,7 +161,7 @@ describe('a reconciler that runs out', () => {
   test('of memory for a slot segment loses nothing and tries again', async () => {
     begin(undefined);
     let failures = 3;
-    stage.maps.fails = (operation) => operation === 'slotSegment' && failures-- > 0;
+    stage.maps.fails = (operation) => operation === 'slots' && failures-- > 0;
     stage.change(web, pods('web', 1, 2));
     await settled();
     expect(failures).toBeLessThanOrEqual(0);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file read on another thread means what it means here.
+// A file read by another process means what it means here.
 
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Store } from '../../../../src/model/store.ts';
 import { loadAside } from '../../../../src/sources/manifests/load-aside.ts';
 import type { LoadedFile } from '../../../../src/sources/manifests/load.ts';
@@ -45,7 +45,7 @@ const forms: [string, (port: number) => string][] = [
   ['JSON', (port) => JSON.stringify(list(port), null, 2)],
 ];
 
-describe.each(forms)('%s on another thread', (_, write) => {
+describe.each(forms)('%s in another process', (_, write) => {
   it('are the same objects in the same places', async () => {
     const [there, expected] = [await aside(write(80)), here(write(80))];
     expect(there.objects).toEqual(expected.objects);
@@ -126,44 +126,73 @@ describe('YAML that is broken', () => {
   });
 });
 
+/** Processes that read for this one. */
+function readers(): number[] {
+  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ');
+  return children.filter((pid) => isReader(pid)).map(Number);
+}
+
+function isReader(pid: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('load-process');
+  } catch {
+    return false;
+  }
+}
+
 describe('a large file', () => {
-  it('is read, edited and broken like any other', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'bpfsvc-large-'));
+  const filler = `# ${'x'.repeat(1000)}\n`.repeat(600);
+  let directory: string;
+  let store: Store;
+  let source: ManifestSource;
+  const port = () => store.services.get('default/s300')?.ports[0]?.port;
+  const put = (text: string): void => {
     const path = join(directory, 'large.yaml');
-    const store = new Store();
+    writeFileSync(`${path}.tmp`, text);
+    renameSync(`${path}.tmp`, path);
+  };
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'bpfsvc-large-'));
+    store = new Store();
     const log = { info: () => undefined, warn: () => undefined };
-    const source = new ManifestSource({
-      paths: [directory],
-      serviceCidrs: CIDRS,
-      nodePortRange: DEFAULT_NODE_PORTS,
-      store,
-      log,
-    });
-    const filler = `# ${'x'.repeat(1000)}\n`.repeat(600);
-    const put = (text: string): void => {
-      writeFileSync(`${path}.tmp`, text);
-      renameSync(`${path}.tmp`, path);
-    };
-    const port = () => store.services.get('default/s300')?.ports[0]?.port;
-    try {
-      for (const [name, write] of forms) {
-        const text = (number: number) =>
-          name === 'JSON' ? write(number) + ' '.repeat(600_000) : filler + write(number);
-        put(text(80));
-        if (!store.synced || store.services.size === 0) await source.start();
-        await waitFor(`${name}: first`, () => port() === 80, PATIENCE);
-        put(text(81));
-        await waitFor(`${name}: edited`, () => port() === 81, PATIENCE);
-        put(text(0));
-        await waitFor(`${name}: wrong`, () => source.problems().length === 1, PATIENCE);
-        expect(port()).toBe(81);
-        put(text(82));
-        await waitFor(`${name}: right again`, () => source.problems().length === 0 && port() === 82, PATIENCE);
-      }
-      expect(store.services.size).toBe(600);
-    } finally {
-      await source.stop();
-      rmSync(directory, { recursive: true });
+    const options = { serviceCidrs: CIDRS, nodePortRange: DEFAULT_NODE_PORTS, store, log };
+    source = new ManifestSource({ paths: [directory], ...options });
+  });
+
+  afterEach(async () => {
+    await source.stop();
+    rmSync(directory, { recursive: true });
+  });
+
+  it('is not read when its reader is killed, and read again', async () => {
+    put(filler + yaml(...objects(80)));
+    const starting = source.start();
+    await waitFor('a reader', () => readers().length > 0, PATIENCE);
+    for (const pid of readers()) process.kill(pid, 'SIGKILL');
+    await starting;
+    expect(source.problems().map(problemText)).toEqual([
+      `${join(directory, 'large.yaml')}: cannot be read: the process that reads it ended with SIGKILL; see that there is memory`,
+    ]);
+    put(filler + yaml(...objects(81)));
+    await waitFor('the next reading', () => source.problems().length === 0 && port() === 81, PATIENCE);
+    expect(readers()).toEqual([]);
+  });
+
+  it('is read, edited and broken like any other', async () => {
+    for (const [name, write] of forms) {
+      const text = (number: number) => (name === 'JSON' ? write(number) + ' '.repeat(600_000) : filler + write(number));
+      put(text(80));
+      if (!store.synced || store.services.size === 0) await source.start();
+      await waitFor(`${name}: first`, () => port() === 80, PATIENCE);
+      put(text(81));
+      await waitFor(`${name}: edited`, () => port() === 81, PATIENCE);
+      put(text(0));
+      await waitFor(`${name}: wrong`, () => source.problems().length === 1, PATIENCE);
+      expect(port()).toBe(81);
+      put(text(82));
+      await waitFor(`${name}: right again`, () => source.problems().length === 0 && port() === 82, PATIENCE);
     }
+    expect(store.services.size).toBe(600);
   });
 });
