@@ -22,6 +22,8 @@ const BootSchema = z.strictObject({
   cgroup: z.literal([1, 2]).default(2),
   /** How long one suite may take before the VM is ended, when no other process takes this machine's time. */
   minutes: z.number().positive().default(15),
+  /** Undefined: all. */
+  kernels: z.array(z.string()).nonempty().optional(),
 });
 
 const SuiteSchema = z.strictObject({
@@ -29,8 +31,8 @@ const SuiteSchema = z.strictObject({
   files: z.array(z.string()).nonempty(),
   /** Only tests whose names match. */
   tests: z.string().optional(),
-  boot: z.string().default('usual'),
-  /** Undefined: on all. */
+  boots: z.array(z.string()).nonempty().default(['usual']),
+  /** Undefined: all that its boots have. */
   kernels: z.array(z.string()).nonempty().optional(),
   /** Files in which one process may run after the other in the same state. */
   isolate: z.boolean().default(true),
@@ -61,8 +63,11 @@ export function parseMatrix(text: string, file: string): Matrix {
   if (!result.success) throw new HarnessError(`${file}: ${z.prettifyError(result.error)}`);
   const matrix = result.data;
   for (const [name, suite] of Object.entries(matrix.suites)) {
-    if (!Object.hasOwn(matrix.boots, suite.boot)) throw new HarnessError(`${file}: ${name}: no boot ${suite.boot}`);
+    checkNames(suite.boots, matrix.boots, `${file}: ${name}: no boot`);
     checkNames(suite.kernels ?? [], matrix.kernels, `${file}: ${name}: no kernel`);
+  }
+  for (const [name, { kernels }] of Object.entries(matrix.boots)) {
+    checkNames(kernels ?? [], matrix.kernels, `${file}: ${name}: no kernel`);
   }
   return matrix;
 }
@@ -73,10 +78,11 @@ export function plan(matrix: Matrix, kernels: readonly string[], suites: readonl
   checkNames(suites, matrix.suites, 'the matrix has no suite');
   const runs: Run[] = [];
   for (const kernel of kernels.length > 0 ? kernels : Object.keys(matrix.kernels)) {
-    for (const boot of Object.keys(matrix.boots)) {
+    for (const [boot, profile] of Object.entries(matrix.boots)) {
+      if (profile.kernels?.includes(kernel) === false) continue;
       const wanted = Object.entries(matrix.suites)
         .map(([name, suite]) => ({ name, ...suite }))
-        .filter((suite) => suite.boot === boot && (suite.kernels?.includes(kernel) ?? true))
+        .filter((suite) => suite.boots.includes(boot) && (suite.kernels?.includes(kernel) ?? true))
         .filter(({ name }) => suites.length === 0 || suites.includes(name));
       if (wanted.length > 0) runs.push({ kernel, boot, suites: wanted });
     }

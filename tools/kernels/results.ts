@@ -16,6 +16,9 @@ export interface RunResult {
   readonly directory: string;
 }
 
+/** Failures of one suite that are named: the rest is in its log. */
+const SHOWN = 20;
+
 export interface Totals {
   readonly passed: number;
   readonly failed: number;
@@ -44,9 +47,14 @@ export function suiteLine(run: string, suite: SuiteResult): string {
 export function failureLines(result: RunResult): string[] {
   const name = runName(result);
   return [
-    ...result.suites.flatMap((suite) => suite.failures.map((failure) => `${name} ${suite.name}: ${failure}`)),
+    ...result.suites.flatMap((suite) => someOf(suite.failures).map((failure) => `${name} ${suite.name}: ${failure}`)),
     ...result.problems.map((problem) => `${name}: ${problem}`),
   ];
+}
+
+function someOf(failures: readonly string[]): string[] {
+  const more = failures.length - SHOWN;
+  return [...failures.slice(0, SHOWN), ...(more > 0 ? [`and ${more} more`] : [])];
 }
 
 /** In words that a script can read. */

@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import type { Accelerator } from './accelerator.ts';
 import type { Suite } from './matrix.ts';
 
 export interface SuiteResult {
@@ -20,12 +21,20 @@ export interface SuiteResult {
 const MARK = '@@ suite';
 const END = new RegExp(`^${MARK} (\\S+) (\\d+) (\\d+)$`);
 
-/** For a VM that is some tens of times slower than the machine it runs on: deadlines are guards, not measures. */
-const PATIENCE = 15;
+/** What tests are told about where they run. */
+export interface Surroundings {
+  readonly kernel: string;
+  readonly accelerator: Accelerator;
+}
 
-export function suitesScript(suites: readonly Suite[], kernel: string): string {
+/** An emulated machine is that many times slower, and more: deadlines of tests are guards, not measures. */
+const PATIENCE = { kvm: 2, tcg: 15 };
+
+export function suitesScript(suites: readonly Suite[], { kernel, accelerator }: Surroundings): string {
   const lines = [
-    `export NO_COLOR=1 BPFSVC_KERNEL=${quoted(kernel)} BPFSVC_PATIENCE=${PATIENCE}`,
+    `export NO_COLOR=1 BPFSVC_KERNEL=${quoted(kernel)} BPFSVC_PATIENCE=${PATIENCE[accelerator]}`,
+    // Findings besides what passed: each test has file names of its own.
+    'export BPFSVC_RESULTS=/job/results',
     'export BPFSVC_TEST_OBJECTS=/bpfsvc/.cache/objects',
     'suite() {',
     '  local name=$1 begin=$EPOCHREALTIME; shift',

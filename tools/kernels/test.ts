@@ -48,7 +48,7 @@ async function execute(session: Session, run: Run, patience: number): Promise<Ru
     kernel,
     machine,
     root: await session.image(),
-    script: suitesScript(run.suites, run.kernel),
+    script: suitesScript(run.suites, { kernel: run.kernel, accelerator: machine.accelerator }),
     cgroup: profile.cgroup,
     directory,
     limitSeconds: profile.minutes * 60 * run.suites.length * patience,

@@ -14,11 +14,12 @@ kernels:
   new: { debian: trixie, series: '6.12' }
 boots:
   usual: {}
-  many: { cpus: 8 }
+  many: { cpus: 8, kernels: [new] }
 suites:
   a: { files: [test/a] }
   b: { files: [test/b], kernels: [new] }
-  c: { files: [test/c], boot: many, kernels: [new] }
+  c: { files: [test/c], boots: [many] }
+  d: { files: [test/d], boots: [usual, many], kernels: [new] }
 `;
 
 function planned(kernels: string[], suites: string[]): string[] {
@@ -29,7 +30,7 @@ function planned(kernels: string[], suites: string[]): string[] {
 
 describe('the plan', () => {
   it('has all kernels and suites when none is named, one VM for those that share a boot', () => {
-    expect(planned([], [])).toEqual(['old usual: a', 'new usual: a b', 'new many: c']);
+    expect(planned([], [])).toEqual(['old usual: a', 'new usual: a b d', 'new many: c d']);
   });
 
   it('has the kernels that are named, in that order', () => {
@@ -42,15 +43,15 @@ describe('the plan', () => {
 
   it('refuses names that the matrix does not have, and tells those that it has', () => {
     expect(() => planned(['6.6'], [])).toThrow('no kernel 6.6; known: old new');
-    expect(() => planned([], ['x'])).toThrow('no suite x; known: a b c');
+    expect(() => planned([], ['x'])).toThrow('no suite x; known: a b c d');
   });
 });
 
 describe('the matrix', () => {
   it('says what is wrong with it, and where', () => {
     expect(() => parseMatrix(TEXT.replace('cpus: 8', 'cpus: none'), 'matrix.yaml')).toThrow(/matrix\.yaml.*cpus/s);
-    expect(() => parseMatrix(TEXT.replace('boot: many', 'boot: few'), 'matrix.yaml')).toThrow('c: no boot few');
-    expect(() => parseMatrix(TEXT.replace('[new]', '[newest]'), 'matrix.yaml')).toThrow('b: no kernel newest');
+    expect(() => parseMatrix(TEXT.replace('boots: [many]', 'boots: [few]'), 'matrix.yaml')).toThrow('c: no boot few');
+    expect(() => parseMatrix(TEXT.replaceAll('[new]', '[newest]'), 'matrix.yaml')).toThrow('b: no kernel newest');
   });
 
   it('of the repository is sound', () => {

@@ -8,7 +8,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Suite } from '../../../../tools/kernels/matrix.ts';
 import { SuiteEnds, suiteResult, suitesScript } from '../../../../tools/kernels/suites.ts';
 
-const SUITE: Suite = { name: 'a', files: ['test/a'], boot: 'usual', isolate: true };
+const SUITE: Suite = { name: 'a', files: ['test/a'], boots: ['usual'], isolate: true };
 
 function results(files: Readonly<Record<string, string>>): string {
   const directory = mkdtempSync(path.join(tmpdir(), 'bpfsvc-suite-'));
@@ -25,7 +25,10 @@ function report(testResults: readonly object[], counts: object = {}): string {
 
 describe('the script of a VM', () => {
   it('gives each suite its files and options, in order', () => {
-    const script = suitesScript([SUITE, { ...SUITE, name: 'b', tests: "it's", isolate: false }], '5.10');
+    const script = suitesScript([SUITE, { ...SUITE, name: 'b', tests: "it's", isolate: false }], {
+      kernel: '5.10',
+      accelerator: 'tcg',
+    });
     const calls = script.split('\n').filter((line) => line.startsWith("'suite'"));
     expect(calls).toEqual(["'suite' 'a' 'test/a'", "'suite' 'b' '-t' 'it'\\''s' '--no-isolate' 'test/a'"]);
   });
