@@ -7,7 +7,7 @@ import { Datapath } from '../datapath/datapath.ts';
 import { reservePorts } from '../datapath/reserved-ports.ts';
 import { messageOf } from '../errors.ts';
 import { addon } from '../kernel/addon.ts';
-import { probeDatapathFeatures, requireFeatures } from '../kernel/features.ts';
+import { probeDatapathFeatures, requireFeatures, requireFor } from '../kernel/features.ts';
 import { findCgroup2, isCgroup2 } from '../kernel/mounts.ts';
 import { ensureBpffs } from '../kernel/pins.ts';
 import type { Logger } from '../log.ts';
@@ -55,6 +55,7 @@ interface Parts {
 async function start(options: AgentOptions, log: Logger, parts: Parts): Promise<Agent> {
   const { stack } = parts;
   await requireFeatures();
+  if (options.optOutNetns.length > 0) await requireFor('--opt-out-netns', 'netns-cookie-socket');
   const cgroup = cgroupDirectory(options.cgroup);
   if (ensureBpffs(options.bpffs)) log.info({ directory: options.bpffs }, 'mounted a BPF file system');
   const object = await provideObject({ outDir: options.objects, objectLayout: (file) => addon.objectLayout(file) });

@@ -66,9 +66,8 @@ export class OptOuts {
     for (const file of this.#patterns.flatMap((pattern) => globSync(pattern))) {
       try {
         const cookie = netnsCookie(file);
-        if (cookie === undefined)
-          throw new Error('this kernel does not tell cookies of network namespaces (Linux 5.14)');
-        cookies.push(cookie);
+        // Never undefined: the agent does not start with opt-outs on a kernel that tells no cookies.
+        if (cookie !== undefined) cookies.push(cookie);
       } catch (error) {
         // `ip netns add` makes the file first and mounts the namespace on it then: the next event brings it.
         this.#log.warn({ file, err: error }, 'cannot opt out the network namespace');

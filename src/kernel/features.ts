@@ -63,6 +63,18 @@ export async function requireFeatures(features: readonly Feature[] = NEEDED_TO_R
   );
 }
 
+/** Throws where an option asks for what has no substitute on this kernel. */
+export async function requireFor(option: string, id: string, features: readonly Feature[] = FEATURES): Promise<void> {
+  const reports = await probeAll(features.filter((feature) => feature.id === id));
+  const [lacking] = reports.filter(({ probed }) => probed !== 'yes');
+  if (lacking === undefined) return;
+  const what = `${whatIs(features, id)} (${id}): ${lacking.detail}`;
+  throw new BpfsvcError(
+    'kernel-refused',
+    `${option} cannot be followed on Linux ${release()}, it lacks ${what}; leave it out`,
+  );
+}
+
 // --- internal ---
 
 function whatIs(features: readonly Feature[], id: string): string {

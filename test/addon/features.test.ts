@@ -3,7 +3,13 @@ import { release } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { Feature, FeatureReport } from '../../src/kernel/features.ts';
-import { FEATURES, probeDatapathFeatures, probeFeatures, requireFeatures } from '../../src/kernel/features.ts';
+import {
+  FEATURES,
+  probeDatapathFeatures,
+  probeFeatures,
+  requireFeatures,
+  requireFor,
+} from '../../src/kernel/features.ts';
 import { run } from '../support/command.ts';
 import { atLeast } from '../support/kernel-version.ts';
 
@@ -131,7 +137,38 @@ describe('requireFeatures', () => {
   });
 });
 
+describe('requireFor', () => {
+  const feature = (ok: boolean): Feature => ({
+    id: 'x',
+    what: 'a thing',
+    needed: 'preferred',
+    since: 'Linux 9.9',
+    fallback: 'nothing',
+    probe: () => ({ ok, detail: '' }),
+  });
+
+  it('names the option, the kernel, the feature and the remedy where the kernel lacks it', async () => {
+    await expect(requireFor('--thing', 'x', [feature(false)])).rejects.toThrow(
+      `--thing cannot be followed on Linux ${release()}, it lacks a thing (x): came with Linux 9.9; leave it out`,
+    );
+  });
+
+  it('lets pass what the kernel has', async () => {
+    await requireFor('--thing', 'x', [feature(true)]);
+  });
+});
+
 describe('bpfsvc run', () => {
+  it('refuses to opt namespaces out on a kernel that does not tell them apart, and on no other', async () => {
+    const agent = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN, 'run', '--manifests', '/none'];
+    const refused = run('env', [...agent, '--opt-out-netns', '/none/*', '--cgroup', '/none']);
+    // The cgroup is what a newer kernel stumbles over next.
+    const words = atLeast('5.14')
+      ? /\/none is not a cgroup v2 directory/
+      : /--opt-out-netns cannot be followed on Linux 5\.1/;
+    await expect(refused).rejects.toThrow(words);
+  });
+
   it('refuses in one line, before it touches anything', async () => {
     const agent = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN, 'run', '--manifests', '/none'];
     const refused = run('setpriv', ['--bounding-set=-all', '--inh-caps=-all', ...agent, '--bpffs', '/none']);

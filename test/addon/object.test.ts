@@ -8,6 +8,7 @@ import { ATTACH_TYPE, MAP_FLAG, MAP_TYPE, PROGRAM_TYPE } from '../../src/kernel/
 import type { NativeObject } from '../../src/kernel/native-types.ts';
 import { TestObject } from '../support/bpf-object.ts';
 import { asU32, asU64, kernelErrorOf, makeMap, u32, u64 } from '../support/kernel.ts';
+import { atLeast } from '../support/kernel-version.ts';
 
 let sound: TestObject;
 let rejected: TestObject;
@@ -208,6 +209,16 @@ describe('load', () => {
     expect(kernelErrorOf(() => object.program('unsound')).message).toBe(
       'cannot take a program from object rejected.bpf.o: program unsound was not to be loaded (EINVAL)',
     );
+  });
+
+  it('counts, when asked, what the verifier has gone through for each program that is loaded', () => {
+    const object = openObject(rejected);
+    object.setAutoload('unsound', false);
+    const counts = object.load(true);
+    expect(Object.keys(counts)).toEqual(['sound']);
+    const { verifiedInstructions } = object.program('sound').info();
+    if (atLeast('5.16')) expect(counts['sound']).toBe(verifiedInstructions);
+    expect(counts['sound']).toBeGreaterThan(0);
   });
 
   it('is done once, whatever came of it', () => {
