@@ -28,15 +28,13 @@ const SOURCE_PORTS: Readonly<Record<Path, { first: number; last: number }>> = {
   packet: { first: 33_000, last: 48_999 },
 };
 
-/** A Service of its own, whose port says which change it came with. */
-const SENTINEL = { name: 'sentinel', address: '198.19.0.250' } as const;
-
 export class Ground implements AsyncDisposable {
   readonly cluster: Cluster;
   readonly manifests: Manifests;
-  #agents: readonly Agent[] = [];
+  #agents: Agent[] = [];
   #datapaths: readonly PinnedDatapath[] = [];
   readonly #clients = new Map<string, Promise<Workload>>();
+  readonly #sentinels = new Map<string, number>();
   #changes = 0;
   #saysWhy: boolean | undefined;
 
@@ -68,27 +66,32 @@ export class Ground implements AsyncDisposable {
     await writeFile(config, configuration(environment.kubeProxy ?? {}));
     await this.manifests.write('nodes', ...nodeObjects(this.cluster, environment.node));
     const args = ['--config', config, '--pod-devices', 'pod*', ...(environment.arguments ?? [])];
-    const start = (node: ClusterNode): Promise<Agent> =>
-      Agent.start(node, { manifests: this.manifests, arguments: args });
-    this.#agents = (await Promise.all(this.cluster.nodes.map(start))).map((agent) => this.cluster.own(agent));
+    const start = async (node: ClusterNode): Promise<void> => {
+      this.#agents.push(await Agent.start(node, { manifests: this.manifests, arguments: args }));
+    };
+    const failures = (await Promise.allSettled(this.cluster.nodes.map(start))).filter(
+      ({ status }) => status === 'rejected',
+    );
+    if (failures[0]?.status === 'rejected') throw failures[0].reason;
+    this.#agents.sort((a, b) => a.node.number - b.node.number);
     this.#datapaths = this.cluster.nodes.map(({ bpffs }) => new PinnedDatapath(findDatapath(bpffs)));
   }
 
-  /** The agent of this node dies, and comes back. */
-  async restart(): Promise<void> {
+  /** The agent of this node dies, and comes back after a change. */
+  async restart(file: string, objects: readonly KubernetesObject[]): Promise<void> {
     await this.#agents[0]?.kill();
+    await this.manifests.write(file, ...objects);
     await this.#agents[0]?.start();
   }
 
   /** Writes objects as one file and waits until both agents have applied them. */
   async apply(file: string, objects: readonly KubernetesObject[]): Promise<void> {
     const port = ++this.#changes;
-    const sentinel = service(SENTINEL.name, { clusterIPs: [SENTINEL.address], ports: [{ port }] });
+    const address = this.#sentinelOf(file);
+    const sentinel = service(`sentinel-${file}`, { clusterIPs: [address], ports: [{ port }] });
     const marks = this.#agents.map(({ log }) => log.length);
-    await this.manifests.write(file, ...objects);
-    // In a file of its own, and written last: whoever has read it has read the other.
-    await this.manifests.write(SENTINEL.name, sentinel);
-    const key = { addr: addressOf(SENTINEL.address), port, proto: Proto.Tcp };
+    await this.manifests.write(file, ...objects, sentinel);
+    const key = { addr: addressOf(address), port, proto: Proto.Tcp };
     for (const [n, agent] of this.#agents.entries()) {
       const has = (): boolean => this.#datapath(n).maps.frontends.get(key) !== undefined;
       await waitFor(`change ${port} in the maps of ${agent.node.name}`, has, { intervalMs: 2 }).catch(
@@ -161,6 +164,13 @@ export class Ground implements AsyncDisposable {
   }
 
   // --- internal ---
+
+  /** In each file a Service of its own, whose port says which change it came with. */
+  #sentinelOf(file: string): string {
+    const n = this.#sentinels.get(file) ?? this.#sentinels.size + 1;
+    this.#sentinels.set(file, n);
+    return `198.19.0.${n}`;
+  }
 
   async #stopAgents(): Promise<void> {
     for (const datapath of this.#datapaths) datapath[Symbol.dispose]();

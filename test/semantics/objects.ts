@@ -17,6 +17,7 @@ export interface Made {
   readonly name: string;
   readonly own: OwnAddresses;
   readonly ownPort: number;
+  /** With the NodePorts that they would have. */
   readonly ports: (given: Given) => readonly MadePort[];
   readonly objects: (given: Given | null) => KubernetesObject[];
 }
@@ -56,14 +57,12 @@ function kindsOf(rule: Rule, of: string): Set<Frontend['at']> {
 function makeService(name: string, n: number, kinds: ReadonlySet<Frontend['at']>): Made {
   const own = ownAddresses(n);
   const ownPort = 20_000 + n;
-  const ports: Made['ports'] = (given) => {
-    const numbered = hasNodePorts(given, kinds);
-    return (given.ports ?? USUAL_PORTS).map((port) => ({
+  const ports: Made['ports'] = (given) =>
+    (given.ports ?? USUAL_PORTS).map((port) => ({
       ...port,
       port: port.port === 'own' ? ownPort : port.port,
-      nodePort: port.nodePort ?? (numbered ? ownNodePort(n, sharedIndex(given, port)) : 0),
+      nodePort: port.nodePort ?? ownNodePort(n, sharedIndex(given, port)),
     }));
-  };
   const objects: Made['objects'] = (given) => {
     if (given === null) return [];
     const slices = sliceObjects(name, given, own);
@@ -78,11 +77,8 @@ function sharedIndex(given: Given, port: PortGiven): number {
   return numbers.indexOf(port.port);
 }
 
-function hasNodePorts({ type }: Given, kinds: ReadonlySet<Frontend['at']>): boolean {
-  if (type === 'ClusterIP' || type === 'ExternalName') return false;
-  return (
-    type !== undefined || ['NodePort', 'loopback', 'far NodePort', 'LoadBalancer'].some((at) => kinds.has(at as never))
-  );
+function hasNodePorts(type: Given['type']): boolean {
+  return type === 'NodePort' || type === 'LoadBalancer';
 }
 
 function serviceObject(
@@ -107,7 +103,7 @@ function serviceObject(
       name: portName,
       protocol,
       port,
-      ...(nodePort === 0 ? {} : { nodePort }),
+      ...(nodePort === 0 || !hasNodePorts(type) ? {} : { nodePort }),
     })),
   };
   return resolve(

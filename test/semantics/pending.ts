@@ -21,12 +21,12 @@ export interface Pending {
 }
 
 export function pendingOf(rule: Rule, sight: Sight | Held, path: Path): Pending | undefined {
-  const own = sight.pending ?? rule.pending;
-  const feature = typeof own === 'object' ? own[path] : own;
-  if (feature !== undefined) return { feature, broad: false };
+  const mark = sight.pending ?? rule.pending;
+  const own = typeof mark === 'object' ? mark[path] : mark;
   const from = 'held' in sight ? holderOf(rule, sight.held) : sight.from;
   const missing = MISSING.find((entry) => entry.path === path && entry.from.includes(from));
-  return missing === undefined ? undefined : { feature: missing.feature, broad: true };
+  if (missing !== undefined) return { feature: missing.feature, broad: true };
+  return own === undefined ? undefined : { feature: own, broad: false };
 }
 
 // --- internal ---

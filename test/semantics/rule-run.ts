@@ -61,6 +61,13 @@ export class RuleRun {
     return { wrong, pending };
   }
 
+  /** Nothing can be seen, for this reason. */
+  refused(reason: string): Verdict[] {
+    const { pending } = this.rule;
+    const feature = typeof pending === 'object' ? undefined : pending;
+    return [{ wrong: [reason], pending: feature === undefined ? undefined : { feature, broad: false } }];
+  }
+
   /** With a file of its own, step by step. */
   async walk(ground: Ground): Promise<Verdict[]> {
     const { seen = [], steps = [] } = this.rule;
@@ -84,8 +91,8 @@ export class RuleRun {
   async #take(ground: Ground, file: string, { given, others, node, ip, restart }: Step): Promise<void> {
     this.#change(given, others);
     if (ip !== undefined) await ground.cluster.node1.ip(...ip);
-    if (restart === true) await ground.restart();
-    if (given !== undefined || others !== undefined) await ground.apply(file, this.objects());
+    if (restart === true) await ground.restart(file, this.objects());
+    else if (given !== undefined || others !== undefined) await ground.apply(file, this.objects());
     if (node !== undefined) await ground.applyNode(node);
   }
 

@@ -148,7 +148,7 @@ export interface Step {
   readonly node?: Readonly<Record<string, string>>;
   /** Commands of `ip -batch` on this node. What is seen then may take a moment. */
   readonly ip?: readonly string[];
-  /** The agent of this node dies and is started again. */
+  /** The agent of this node dies and is started again; what is given changes in between. */
   readonly restart?: boolean;
   readonly seen: readonly (Sight | Held)[];
 }

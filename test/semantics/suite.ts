@@ -28,8 +28,15 @@ export function runTopics(topics: readonly Topic[]): void {
   });
 
   describe.each(played)('$title', ({ runs, environment }) => {
+    /** Agents that do not start with these settings: then nothing is seen. */
+    let refusal: string | undefined;
+
     beforeAll(async () => {
-      await ground.settle(environment);
+      refusal = await ground.settle(environment).then(
+        () => undefined,
+        (error: unknown) => String(error),
+      );
+      if (refusal !== undefined) return;
       await ground.listenOutside(runs.flatMap(({ ownPorts }) => ownPorts));
       const still = runs.filter(({ rule }) => rule.steps === undefined);
       await ground.apply(
@@ -41,16 +48,16 @@ export function runTopics(topics: readonly Topic[]): void {
     describe.each(runs)('$rule.title', (run) => {
       if (run.rule.steps !== undefined) {
         test('step by step', async () => {
-          const verdicts = await run.walk(ground);
+          const verdicts = refusal === undefined ? await run.walk(ground) : run.refused(refusal);
           for (const verdict of verdicts) broadly.add(verdict);
           judge(run, ground, verdicts);
         });
         return;
       }
       test.each(rowsOf(run))('$text', async ({ sight, path }) => {
-        const verdict = await run.see(ground, sight, path);
-        broadly.add(verdict);
-        judge(run, ground, [verdict]);
+        const verdicts = refusal === undefined ? [await run.see(ground, sight, path)] : run.refused(refusal);
+        for (const verdict of verdicts) broadly.add(verdict);
+        judge(run, ground, verdicts);
       });
     });
   });
