@@ -162,6 +162,11 @@ async function start(options: AgentOptions, log: Logger, parts: Parts): Promise<
     });
   });
   await source.start();
+  const tellNode = (): void => {
+    host.setNode(store.nodes.get(options.nodeName), store.unreadPlaces.length === 0);
+  };
+  store.on('change', tellNode);
+  tellNode();
   reconciler.start();
   const sweeper = new Sweeper(datapath.lb, options.timeouts);
   const swept = everySweep(sweeping.signal, async () => {

@@ -3,6 +3,7 @@
 
 import type { Prefix } from '../net/prefix.ts';
 import type { FlowTimeouts } from '../reconcile/sweeper.ts';
+import type { NodePortPolicy } from './node-port-addresses.ts';
 
 export interface AgentOptions {
   /** Files and directories with Kubernetes YAML. */
@@ -21,8 +22,7 @@ export interface AgentOptions {
   readonly serviceNodePortRange: readonly [number, number];
   /** Paths of network namespaces whose sockets are left alone; may hold globs. */
   readonly optOutNetns: readonly string[];
-  /** Prefixes of node addresses with NodePorts on; empty: all. */
-  readonly nodePortAddresses: readonly string[];
+  readonly nodePortAddresses: NodePortPolicy;
   /** Largest Maglev table. */
   readonly tableCap: number;
   /** Rows of the IPv4 flow table; undefined: the map's default. */

@@ -2,8 +2,10 @@
 // From the flags of `bpfsvc run` and its configuration file to what the agent is told. Flags win; what neither says has
 // a default here. Pure.
 
+import type { NodePortPolicy } from '../agent/node-port-addresses.ts';
 import type { AgentOptions } from '../agent/options.ts';
 import type { Settings } from '../config/settings.ts';
+import { parsePrefix } from '../net/prefix.ts';
 import { TABLE_SIZES } from '../plan/maglev.ts';
 import { DEFAULT_TIMEOUTS } from '../reconcile/sweeper.ts';
 import { DEFAULT_NODE_PORTS, parsePortRange } from '../sources/manifests/port-range.ts';
@@ -42,10 +44,17 @@ export function agentOptions(flags: RunFlags, settings: Settings, hostname: stri
     serviceCidrs: serviceCidrs.length === 0 ? [] : parseServiceCidrs(serviceCidrs.join(',')),
     serviceNodePortRange: [ports.first, ports.last],
     optOutNetns: flags.optOutNetns ?? settings.optOutNetns ?? [],
-    nodePortAddresses: settings.nodePortAddresses,
+    nodePortAddresses: nodePortPolicy(settings),
     tableCap: settings.tableCap ?? Math.max(...TABLE_SIZES),
     flowEntries: settings.flowEntries,
     timeouts: { ...DEFAULT_TIMEOUTS, ...settings.timeouts },
     objects: flags.objects ?? settings.objects,
   };
+}
+
+// --- internal ---
+
+function nodePortPolicy({ nodePortAddresses, bindAddress }: Settings): NodePortPolicy {
+  if (nodePortAddresses === 'primary') return { primary: bindAddress };
+  return { prefixes: nodePortAddresses.flatMap((text) => parsePrefix(text) ?? []) };
 }

@@ -5,7 +5,8 @@
 import path from 'node:path';
 import type { LogLevel } from '../log-levels.ts';
 import { parsePrefixLenient, prefixText } from '../net/prefix.ts';
-import type { Family } from '../net/ip.ts';
+import type { Address, Family } from '../net/ip.ts';
+import { parseAddressLenient, UNSPECIFIED } from '../net/ip.ts';
 import type { KubeProxyConfiguration } from './kube-proxy.ts';
 import { PRIMARY } from './kube-proxy.ts';
 import type { Configuration } from './parse-config.ts';
@@ -27,7 +28,9 @@ export interface Settings {
   readonly optOutNetns: readonly string[] | undefined;
   readonly objects: string | undefined;
   /** Prefixes; empty: all addresses. */
-  readonly nodePortAddresses: readonly string[];
+  readonly nodePortAddresses: readonly string[] | typeof PRIMARY;
+  /** Not bound here; it is the primary address of its family. */
+  readonly bindAddress: Address | undefined;
   readonly tableCap: number | undefined;
   readonly flowEntries: number | undefined;
   readonly timeouts: Timeouts;
@@ -61,6 +64,7 @@ export function toSettings(configuration: Configuration, { directory, cpus }: Se
     optOutNetns: bpfsvc?.optOutNetns?.map(resolve),
     objects: absolute(bpfsvc?.objects),
     nodePortAddresses: nodePortAddresses(kubeProxy?.nodePortAddresses ?? [], warnings),
+    bindAddress: bindAddress(kubeProxy),
     tableCap: bpfsvc?.maglev?.maxTableSize,
     flowEntries: bpfsvc?.flows?.entries ?? flowEntries(kubeProxy?.conntrack, cpus),
     timeouts: { ...conntrackTimeouts(kubeProxy?.conntrack), ...defined(bpfsvc?.flows?.timeouts ?? {}) },
@@ -93,11 +97,8 @@ function podDevices(config: KubeProxyConfiguration | undefined): string[] | unde
 }
 
 /** A family that no prefix speaks of is wholly open, as in kube-proxy. */
-function nodePortAddresses(texts: readonly string[], warnings: string[]): string[] {
-  if (texts.includes(PRIMARY)) {
-    warnings.push(`nodePortAddresses: '${PRIMARY}' is not supported; NodePorts answer on all addresses`);
-    return [];
-  }
+function nodePortAddresses(texts: readonly string[], warnings: string[]): Settings['nodePortAddresses'] {
+  if (texts.includes(PRIMARY)) return PRIMARY;
   const prefixes = texts.flatMap((text) => parsePrefixLenient(text) ?? []);
   if (prefixes.length === 0) return [];
   const open = (family: Family, everything: string): string[] => {
@@ -106,6 +107,11 @@ function nodePortAddresses(texts: readonly string[], warnings: string[]): string
     return [everything];
   };
   return [...prefixes.map(prefixText), ...open(4, '0.0.0.0/0'), ...open(6, '::/0')];
+}
+
+function bindAddress(config: KubeProxyConfiguration | undefined): Address | undefined {
+  const address = parseAddressLenient(config?.bindAddress ?? '');
+  return address === UNSPECIFIED[4] || address === UNSPECIFIED[6] ? undefined : address;
 }
 
 /** kube-proxy's reckoning for netfilter's table; a flow takes two rows here. Nothing said, or 0: the map's own size. */

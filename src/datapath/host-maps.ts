@@ -40,6 +40,10 @@ export class HostMaps {
     Atomics.store(this.#control, 0, value);
   }
 
+  get nodeAddresses(): Address[] {
+    return Array.from(this.#maps.nodeAddrs.entries(), ([{ addr }]) => addr);
+  }
+
   /** Addresses on which NodePorts answer. */
   setNodeAddresses(addresses: readonly Address[]): void {
     const wanted = new Set(addresses);

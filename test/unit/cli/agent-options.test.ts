@@ -4,7 +4,10 @@
 import { describe, expect, it } from 'vitest';
 import { agentOptions } from '../../../src/cli/agent-options.ts';
 import { NO_SETTINGS } from '../../../src/config/load-config.ts';
+import type { Settings } from '../../../src/config/settings.ts';
+import type { Address } from '../../../src/net/ip.ts';
 import { prefixText } from '../../../src/net/prefix.ts';
+import { address } from '../../support/records.ts';
 
 const FILE = {
   ...NO_SETTINGS,
@@ -52,6 +55,15 @@ describe('agentOptions', () => {
     expect(prefixes()).toEqual([]);
     expect(() => prefixes('10.96.0.1/16')).toThrow('"10.96.0.1/16" is not a prefix, 10.96.0.0/16 would be; ');
     expect(() => prefixes('10.96.0.0/16', '10.97.0.0/16')).toThrow('has two prefixes of one family');
+  });
+
+  it('makes a policy for node ports of prefixes, or of one primary address of each family', () => {
+    const policy = (nodePortAddresses: Settings['nodePortAddresses'], bindAddress?: Address) =>
+      agentOptions({ manifests: ['/m'] }, { ...NO_SETTINGS, nodePortAddresses, bindAddress }, 'host').nodePortAddresses;
+    expect(policy([])).toEqual({ prefixes: [] });
+    expect(policy(['192.0.2.0/24', '::/0'])).toMatchObject({ prefixes: [{ bits: 24 }, { family: 6 }] });
+    expect(policy('primary')).toEqual({ primary: undefined });
+    expect(policy('primary', address('192.0.2.7'))).toEqual({ primary: '192.0.2.7' });
   });
 
   it('refuses to run without a source, which would remove every Service', () => {

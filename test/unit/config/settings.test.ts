@@ -39,10 +39,11 @@ describe('toSettings', () => {
     expect(settings({}).nodePortAddresses).toEqual([]);
   });
 
-  it("says that 'primary' is not supported", () => {
-    const { nodePortAddresses, warnings } = settings({ nodePortAddresses: ['primary'] });
-    expect(nodePortAddresses).toEqual([]);
-    expect(warnings).toEqual([expect.stringContaining("'primary' is not supported")]);
+  it("takes 'primary', and for it the address that kube-proxy is bound to", () => {
+    const { nodePortAddresses, bindAddress, warnings } = settings({ nodePortAddresses: ['primary'] });
+    expect([nodePortAddresses, bindAddress, warnings]).toEqual(['primary', undefined, []]);
+    expect(settings({ bindAddress: '192.0.2.07' }).bindAddress).toBe('192.0.2.7');
+    for (const none of ['', '0.0.0.0', '::']) expect(settings({ bindAddress: none }).bindAddress).toBeUndefined();
   });
 
   it('sizes the flow table by conntrack limits that are set, two rows a connection', () => {
