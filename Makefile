@@ -123,6 +123,10 @@ $(JS): $(TS_SOURCES) package-lock.json | deps
 abi: $(ADDON) | deps ## regenerate src/abi and docs/map-abi.md from bpf/abi.h
 	$(Q)$(RUN) abi
 
+.PHONY: semantics
+semantics: | deps ## regenerate docs/semantics.md from the rules in test/semantics
+	$(Q)$(RUN) semantics
+
 .PHONY: lint lint-ts lint-types lint-format lint-c lint-abi
 # All of them, also after one has failed.
 lint: deps ## types, eslint, formats, stale generated files
@@ -142,6 +146,7 @@ lint-c: | deps
 lint-abi: $(ADDON) | deps
 	$(call say,generated files)
 	$(Q)$(RUN) abi:check
+	$(Q)$(RUN) semantics:check
 
 .PHONY: fmt
 fmt: | deps ## format everything

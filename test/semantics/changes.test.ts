@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Living Services: what changes for whom, and who keeps what it had.
 
-import { AFFINITY } from './cases/affinity.ts';
-import { CHANGES, UDP } from './cases/changes.ts';
+import { CHANGE_TOPICS } from './cases/index.ts';
 import { runTopics } from './suite.ts';
 
-runTopics([CHANGES, UDP, AFFINITY]);
+runTopics(CHANGE_TOPICS);

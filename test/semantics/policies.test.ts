@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whom a client reaches by policy, and by which address it is seen.
 
-import { POLICIES } from './cases/policies.ts';
-import { MASQUERADE_ALL, SOURCES } from './cases/sources.ts';
+import { POLICY_TOPICS } from './cases/index.ts';
 import { runTopics } from './suite.ts';
 
-runTopics([POLICIES, SOURCES, MASQUERADE_ALL]);
+runTopics(POLICY_TOPICS);

@@ -73,7 +73,7 @@ export interface Held {
   readonly held: string;
   /** Default: the backend that it had. */
   readonly reaches?: readonly ServerName[];
-  readonly gets?: 'refused' | 'unanswered';
+  readonly gets?: 'refused';
   readonly families?: readonly Family[];
   readonly transports?: readonly Transport[];
   readonly paths?: readonly Path[];

@@ -4,7 +4,7 @@
 import type { Destination, Held, Path, Sight, Source } from './rule.ts';
 
 export function sightText(sight: Sight | Held): string {
-  if ('held' in sight) return `the connection '${sight.held}' ${heldOutcome(sight)}`;
+  if ('held' in sight) return heldText(sight);
   const where = `${sight.from} → ${destinationText(sight.to)}`;
   const only = [
     ...(sight.families?.length === 1 ? [`IPv${sight.families[0] ?? ''}`] : []),
@@ -27,12 +27,12 @@ export function outcomeText({ gets, reaches = [], source, sticks, holds }: Sight
   return `${names}${seen === '' ? '' : `, ${seen}`}${holds === undefined ? '' : `; stays open as '${holds}'`}`;
 }
 
-// --- internal ---
-
-function heldOutcome({ gets, reaches }: Held): string {
-  if (gets !== undefined) return `gets ${gets}`;
-  return reaches === undefined ? 'goes on' : `goes on with ${reaches.join(' or ')}`;
+export function heldText({ held, gets, reaches }: Held): string {
+  const outcome = gets ?? (reaches === undefined ? 'goes on' : `goes on with ${reaches.join(' or ')}`);
+  return `the connection '${held}' ${outcome}`;
 }
+
+// --- internal ---
 
 function sourceText(source: Source | Readonly<Record<Path, Source>>): string {
   if (typeof source === 'string') return SOURCES[source];
