@@ -95,7 +95,7 @@ export const NODE_PORTS: readonly Topic[] = [
         given: BOTH,
         seen: [
           ...answers('NodePort'),
-          ...isNotThere(SECOND).map((sight) => ({ ...sight, pending: FEATURE })),
+          ...isNotThere(SECOND),
           ...isNotThere('loopback', ['host']).map((sight) => ({ ...sight, pending: FEATURE })),
         ],
       },
@@ -107,7 +107,7 @@ export const NODE_PORTS: readonly Topic[] = [
         given: { type: 'NodePort', endpoints: [] },
         seen: [
           { from: 'outside', to: 'NodePort', gets: 'refused' },
-          { from: 'outside', to: SECOND, gets: 'untouched', pending: FEATURE },
+          { from: 'outside', to: SECOND, gets: 'untouched' },
         ],
       },
     ],
