@@ -6,6 +6,7 @@
 //   node tools/kernels/main.ts KERNEL --shell                  a prompt
 //   --image VMLINUZ [--modules DIR]    with --run or --shell: your own kernel, and its /lib/modules/RELEASE
 //   --boot NAME, --cpus N, --memory MIB, --append 'WORDS'      with --run or --shell: another machine
+//   --doc FILE                         with suites: writes what is known of all kernels (docs/kernels.md)
 //   --jobs N (2), --patience FACTOR (1), --limit SECONDS       VMs at a time; longer limits; of one command
 
 import { parseArgs } from 'node:util';
@@ -28,6 +29,7 @@ async function main(): Promise<number> {
       cpus: { type: 'string' },
       memory: { type: 'string' },
       append: { type: 'string' },
+      doc: { type: 'string' },
       jobs: { type: 'string', default: '2' },
       patience: { type: 'string', default: '1' },
       limit: { type: 'string' },
@@ -36,8 +38,8 @@ async function main(): Promise<number> {
   const kernels = [...positionals, ...values.kernel];
   const session = await Session.open();
   if (values.run === undefined && !values.shell) {
-    const { suite: suites, jobs, patience } = values;
-    return testKernels(session, { kernels, suites, jobs: numberOf(jobs), patience: numberOf(patience) });
+    const { suite: suites, jobs, patience, doc: document } = values;
+    return testKernels(session, { kernels, suites, jobs: numberOf(jobs), patience: numberOf(patience), document });
   }
   if (kernels.length > 1) throw new HarnessError(`one kernel at a time: ${kernels.join(' ')}`);
   const { cpus, memory, append, limit, run: command } = values;

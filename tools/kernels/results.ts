@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What came of a run: the lines that a person reads, and the record of all runs as JSON. Pure.
 
+import type { Accelerator } from './accelerator.ts';
 import type { SuiteResult } from './suites.ts';
 
 export interface RunResult {
   readonly kernel: string;
   /** What `uname -r` says there. */
   readonly release: string;
+  readonly accelerator: Accelerator;
   readonly boot: string;
   readonly seconds: number;
   readonly suites: readonly SuiteResult[];

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs suites on kernels, some VMs at a time, and tells what came of it.
 
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { kernelComplaints } from './console.ts';
+import { type CheckReport, documentOf, type RunFindings } from './document.ts';
 import { plan, type Run } from './matrix.ts';
 import { WORK_DIRECTORY } from './paths.ts';
 import { countsOf, failureLines, type RunResult, runName, suiteLine, totals } from './results.ts';
@@ -18,20 +19,46 @@ export interface TestOptions {
   readonly jobs: number;
   /** Multiplies all limits: a busy machine needs more. */
   readonly patience: number;
+  /** The file to write anew from all results that there are. */
+  readonly document: string | undefined;
 }
 
+/** Each VM's stay until it is run again. */
 const RESULTS = path.join(WORK_DIRECTORY, 'results');
+const RESULT = 'result.json';
 
 /** The exit status: 0 when all that was planned ran and nothing failed. */
 export async function testKernels(session: Session, options: TestOptions): Promise<number> {
   const kernels = options.kernels.map((name) => session.kernelName(name));
   const runs = plan(session.matrix, kernels, options.suites);
   await session.image();
-  await rm(RESULTS, { recursive: true, force: true });
-  await mkdir(RESULTS, { recursive: true });
-  const results = await inTurns(runs, options.jobs, (run) => execute(session, run, options.patience));
-  await writeFile(path.join(RESULTS, 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`);
+  const results = await inTurns(runs, options.jobs, async (run) => {
+    const result = await execute(session, run, options.patience);
+    await writeFile(path.join(result.directory, RESULT), `${JSON.stringify(result, undefined, 2)}\n`);
+    return result;
+  });
+  if (options.document !== undefined) {
+    const written = await readResults(session);
+    await writeFile(options.document, await documentOf(written));
+  }
   return summarize(results);
+}
+
+/** Of these calls and of those before, in the matrix's order. */
+async function readResults(session: Session): Promise<RunFindings[]> {
+  const found: RunFindings[] = [];
+  for (const run of plan(session.matrix, [], [])) {
+    const directory = path.join(RESULTS, runName(run));
+    const result = await jsonIfThere(path.join(directory, RESULT));
+    const check = await jsonIfThere(path.join(directory, 'results/check.json'));
+    if (result !== undefined) found.push({ result: result as RunResult, check: check as CheckReport | undefined });
+  }
+  return found;
+}
+
+async function jsonIfThere(file: string): Promise<unknown> {
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : JSON.parse(text);
 }
 
 async function execute(session: Session, run: Run, patience: number): Promise<RunResult> {
@@ -60,10 +87,16 @@ async function execute(session: Session, run: Run, patience: number): Promise<Ru
   });
   const results = path.join(directory, 'results');
   const suites = await Promise.all(run.suites.map(({ name }) => suiteResult(name, path.join(results, name))));
-  const { kernel: name, boot: bootName } = run;
-  const { release } = kernel;
-  const { seconds } = ended;
-  return { kernel: name, release, boot: bootName, seconds, suites, problems: problemsOf(ended), directory };
+  return {
+    kernel: run.kernel,
+    release: kernel.release,
+    accelerator: machine.accelerator,
+    boot: run.boot,
+    seconds: ended.seconds,
+    suites,
+    problems: problemsOf(ended),
+    directory,
+  };
 }
 
 function problemsOf({ status, timedOut, console }: Ended): string[] {

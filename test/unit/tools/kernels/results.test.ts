@@ -8,6 +8,7 @@ const SUITE = { name: 'a', passed: 3, failed: 1, skipped: 2, seconds: 1, failure
 const RUN: RunResult = {
   kernel: '6.1',
   release: '6.1.0',
+  accelerator: 'tcg',
   boot: 'usual',
   seconds: 10,
   suites: [SUITE, { ...SUITE, failed: 0, failures: [] }],
