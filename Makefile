@@ -37,7 +37,6 @@ OUT ?=
 
 # Where to write the results of the tests as JSON, besides the terminal
 REPORT ?=
-REPORTERS = $(if $(REPORT),--reporter=default --reporter=json --outputFile.json='$(REPORT)')
 
 # Which of test/kernels/matrix.yaml: make test-kernels KERNELS='5.10 7.x' SUITES=programs; all unless told otherwise.
 # A prompt: make test-kernels KERNELS=6.1 ARGS=--shell; a kernel of one's own: ARGS='--shell --image vmlinuz'
@@ -55,12 +54,12 @@ help: ## this text
 .PHONY: demo
 demo: build ## a two-node cluster in network namespaces, carrying HTTP through services
 	$(call say,demo)
-	$(Q)$(RUN) demo -- $(ARGS)
+	$(Q)sh tools/here-or-vm.sh demo $(ARGS)
 
 .PHONY: test
 test: build ## all tests (ARGS='PATH -t TITLE' for some)
 	$(call say,tests)
-	$(Q)$(RUN) test -- $(REPORTERS) $(ARGS)
+	$(Q)REPORT='$(REPORT)' sh tools/here-or-vm.sh test $(ARGS)
 
 .PHONY: test-unit
 test-unit: $(ADDON) ## the tests that need no root and no kernel
@@ -95,11 +94,11 @@ deps: ## Debian packages (only those missing) and node_modules
 deps-vm:
 	$(Q)sh tools/deps.sh vm guest
 
-# What needs root or a kernel says so before anything is installed or built.
+# What needs root or a kernel says so before anything is installed or built. Demo and tests can do without, in a VM.
 .PHONY: preflight
 preflight:
-	$(Q)sh tools/preflight.sh $(firstword $(filter demo test bench,$(MAKECMDGOALS)))
-ifneq ($(filter demo test bench,$(MAKECMDGOALS)),)
+	$(Q)sh tools/preflight.sh bench
+ifneq ($(filter bench,$(MAKECMDGOALS)),)
 deps: preflight
 endif
 

@@ -44,10 +44,11 @@ async function main(): Promise<number> {
   if (kernels.length > 1) throw new HarnessError(`one kernel at a time: ${kernels.join(' ')}`);
   const { cpus, memory, append, limit, run: command } = values;
   const profile = session.profile(values.boot);
-  return tryKernel(session, {
+  const tried = await tryKernel(session, {
     kernel: kernels[0] ?? 'newest',
     image: values.image,
     modules: values.modules,
+    named: true,
     profile: {
       ...profile,
       ...(cpus === undefined ? {} : { cpus: numberOf(cpus) }),
@@ -57,6 +58,7 @@ async function main(): Promise<number> {
     command,
     limitSeconds: limit === undefined ? undefined : numberOf(limit),
   });
+  return tried.status;
 }
 
 function numberOf(text: string): number {

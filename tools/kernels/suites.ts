@@ -4,7 +4,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import type { Accelerator } from './accelerator.ts';
 import type { Suite } from './matrix.ts';
 
 export interface SuiteResult {
@@ -21,21 +20,9 @@ export interface SuiteResult {
 const MARK = '@@ suite';
 const END = new RegExp(`^${MARK} (\\S+) (\\d+) (\\d+)$`);
 
-/** What tests are told about where they run. */
-export interface Surroundings {
-  readonly kernel: string;
-  readonly accelerator: Accelerator;
-}
-
-/** An emulated machine is that many times slower, and more: deadlines of tests are guards, not measures. */
-const PATIENCE = { kvm: 2, tcg: 15 };
-
-export function suitesScript(suites: readonly Suite[], { kernel, accelerator }: Surroundings): string {
+export function suitesScript(suites: readonly Suite[]): string {
   const lines = [
-    `export NO_COLOR=1 BPFSVC_KERNEL=${quoted(kernel)} BPFSVC_PATIENCE=${PATIENCE[accelerator]}`,
-    // Findings besides what passed: each test has file names of its own.
-    'export BPFSVC_RESULTS=/job/results',
-    'export BPFSVC_TEST_OBJECTS=/bpfsvc/.cache/objects',
+    'export NO_COLOR=1',
     'suite() {',
     '  local name=$1 begin=$EPOCHREALTIME; shift',
     '  mkdir -p "/job/results/$name"',

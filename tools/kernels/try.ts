@@ -15,6 +15,8 @@ export interface TryOptions {
   readonly kernel: string;
   readonly image: string | undefined;
   readonly modules: string | undefined;
+  /** Whether tests shall expect what the matrix says of the kernel. */
+  readonly named: boolean;
   readonly profile: BootProfile;
   /** Undefined: a shell. */
   readonly command: string | undefined;
@@ -23,8 +25,14 @@ export interface TryOptions {
 
 const RUNS = path.join(WORK_DIRECTORY, 'runs');
 
-/** The exit status of the command. */
-export async function tryKernel(session: Session, options: TryOptions): Promise<number> {
+export interface Tried {
+  /** Of the command; 1 when that was not to be had. */
+  readonly status: number;
+  /** What the command has left in /job/results. */
+  readonly results: string;
+}
+
+export async function tryKernel(session: Session, options: TryOptions): Promise<Tried> {
   const { profile, command, limitSeconds, image } = options;
   await mkdir(RUNS, { recursive: true });
   const made = await mkdtemp(path.join(RUNS, '.kernel-'));
@@ -37,17 +45,19 @@ export async function tryKernel(session: Session, options: TryOptions): Promise<
       machine: await session.machine(kernel, profile),
       root: await session.image(),
       script: command,
+      name: image === undefined && options.named ? name : undefined,
       cgroup: profile.cgroup,
       directory,
       limitSeconds,
     });
     const complaints = kernelComplaints(ended.console);
-    if (ended.status !== undefined && complaints.length === 0) return ended.status;
+    const results = path.join(directory, 'results');
+    if (ended.status !== undefined && complaints.length === 0) return { status: ended.status, results };
     console.error(tail(ended.console, 40));
     for (const line of complaints) console.error(`kernels: the kernel says ${line}`);
     const what = ended.timedOut ? 'out of time' : 'the VM has not done its job';
     console.error(`kernels: ${complaints.length > 0 ? 'failed' : what}; console log: ${directory}/console.log`);
-    return 1;
+    return { status: 1, results };
   } finally {
     await rm(made, { recursive: true, force: true });
   }

@@ -16,6 +16,8 @@ export interface Boot {
   readonly root: string;
   /** A bash script, run in /bpfsvc. Undefined: a shell on this terminal. */
   readonly script: string | undefined;
+  /** The kernel's in the matrix, for tests that expect something of it. */
+  readonly name: string | undefined;
   /** The version of the only cgroup hierarchy. */
   readonly cgroup: 1 | 2;
   /** Where the console's log and the job's results go. */
@@ -71,11 +73,16 @@ export async function boot(options: Boot): Promise<Ended> {
   }
 }
 
-async function makeJob({ script, cgroup }: Boot, directory: string, image: string): Promise<void> {
+/** An emulated machine is that many times slower, and more: deadlines of tests are guards, not measures. */
+const PATIENCE = { kvm: 2, tcg: 15 };
+
+async function makeJob({ script, cgroup, name, machine }: Boot, directory: string, image: string): Promise<void> {
   await mkdir(path.join(directory, 'results'), { recursive: true });
   const settings = {
     MODE: script === undefined ? 'shell' : 'run',
     CGROUP: cgroup,
+    PATIENCE: PATIENCE[machine.accelerator],
+    KERNEL: `'${name ?? ''}'`,
     ROWS: process.stdout.isTTY ? process.stdout.rows : 24,
     COLUMNS: process.stdout.isTTY ? process.stdout.columns : 80,
   };
