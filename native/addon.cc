@@ -11,6 +11,7 @@
 #include "netlink.h"
 #include "probe.h"
 #include "sys.h"
+#include "udp_sockets.h"
 
 namespace {
 
@@ -35,6 +36,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitNetlink(env, exports);
   InitProbe(env, exports);
   InitSys(env, exports);
+  InitUdpSockets(env, exports);
   return exports;
 }
 

@@ -89,7 +89,7 @@ Napi::Value NetlinkDump(const Napi::CallbackInfo& info) {
     defaultOnly = options.Has("defaultOnly") && options.Get("defaultOnly").ToBoolean().Value();
   }
   NetlinkSocket socket;
-  int error = socket.open(0, 0);
+  int error = socket.open(NETLINK_ROUTE, 0, 0);
   Napi::Array records = Napi::Array::New(env);
   if (error == 0)
     error = dump(env, socket, kind, static_cast<uint8_t>(table), defaultOnly, records);
@@ -112,7 +112,7 @@ class Subscription {
   int open(uint32_t groups, int receiveBuffer) {
     wake_ = Fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wake_.valid()) return errno;
-    return socket_.open(groups, receiveBuffer);
+    return socket_.open(NETLINK_ROUTE, groups, receiveBuffer);
   }
 
   // Keeps itself alive until close(), as an open server does. 0 or an errno.

@@ -50,8 +50,8 @@ int ending(const nlmsghdr& message) {
 
 }  // namespace
 
-int NetlinkSocket::open(uint32_t groups, int receiveBuffer) {
-  fd_ = Fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+int NetlinkSocket::open(int protocol, uint32_t groups, int receiveBuffer) {
+  fd_ = Fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
   if (!fd_.valid()) return errno;
   const int on = 1;
   // Refused before Linux 4.20: the kernel then ignores filters, the visitor sees more.
@@ -72,30 +72,11 @@ int NetlinkSocket::open(uint32_t groups, int receiveBuffer) {
   return 0;
 }
 
-int NetlinkSocket::request(uint16_t type, uint8_t table) {
-  Request request{};
-  request.header.nlmsg_type = type;
-  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-  request.header.nlmsg_seq = ++sequence_;
-  request.header.nlmsg_pid = port_;
-  switch (type) {
-    case RTM_GETLINK:
-      request.header.nlmsg_len = NLMSG_LENGTH(sizeof(ifinfomsg));
-      append(request, IFLA_EXT_MASK, kSkipStats);
-      break;
-    case RTM_GETADDR:
-      request.header.nlmsg_len = NLMSG_LENGTH(sizeof(ifaddrmsg));
-      break;
-    case RTM_GETROUTE:
-      request.header.nlmsg_len = NLMSG_LENGTH(sizeof(rtmsg));
-      request.body.route.rtm_table = table;
-      break;
-    default:
-      request.header.nlmsg_len = NLMSG_LENGTH(sizeof(ndmsg));
-      break;
-  }
-  const ssize_t sent = send(fd_.get(), &request, request.header.nlmsg_len, 0);
-  return sent < 0 ? errno : 0;
+int NetlinkSocket::send(nlmsghdr* request, uint16_t flags) {
+  request->nlmsg_flags = NLM_F_REQUEST | flags;
+  request->nlmsg_seq = ++sequence_;
+  request->nlmsg_pid = port_;
+  return ::send(fd_.get(), request, request->nlmsg_len, 0) < 0 ? errno : 0;
 }
 
 int NetlinkSocket::read(int flags, size_t* length) {
@@ -120,7 +101,29 @@ int NetlinkSocket::read(int flags, size_t* length) {
 }
 
 int NetlinkSocket::dump(uint16_t type, uint8_t table, const Visit& visit) {
-  int error = request(type, table);
+  Request request{};
+  request.header.nlmsg_type = type;
+  switch (type) {
+    case RTM_GETLINK:
+      request.header.nlmsg_len = NLMSG_LENGTH(sizeof(ifinfomsg));
+      append(request, IFLA_EXT_MASK, kSkipStats);
+      break;
+    case RTM_GETADDR:
+      request.header.nlmsg_len = NLMSG_LENGTH(sizeof(ifaddrmsg));
+      break;
+    case RTM_GETROUTE:
+      request.header.nlmsg_len = NLMSG_LENGTH(sizeof(rtmsg));
+      request.body.route.rtm_table = table;
+      break;
+    default:
+      request.header.nlmsg_len = NLMSG_LENGTH(sizeof(ndmsg));
+      break;
+  }
+  return dump(&request.header, visit);
+}
+
+int NetlinkSocket::dump(nlmsghdr* request, const Visit& visit) {
+  int error = send(request, NLM_F_DUMP);
   bool interrupted = false;
   while (error == 0) {
     size_t length = 0;
@@ -138,6 +141,19 @@ int NetlinkSocket::dump(uint16_t type, uint8_t table, const Visit& visit) {
     }
   }
   return error;
+}
+
+int NetlinkSocket::order(nlmsghdr* request) {
+  size_t length = 0;
+  int error = send(request, NLM_F_ACK);
+  if (error == 0) error = read(0, &length);
+  if (error != 0) return error;
+  const auto* answer = reinterpret_cast<const nlmsghdr*>(buffer_.data());
+  if (!NLMSG_OK(answer, length) || answer->nlmsg_type != NLMSG_ERROR ||
+      answer->nlmsg_seq != sequence_) {
+    return EPROTO;
+  }
+  return ending(*answer);
 }
 
 int NetlinkSocket::receive(const Visit& visit) {

@@ -4,8 +4,9 @@
 
 import type { ObjectLayout } from './layout.ts';
 import type { Netlink } from './netlink.ts';
+import type { UdpSocketCalls } from './udp-sockets.ts';
 
-export interface NativeAddon extends Netlink {
+export interface NativeAddon extends Netlink, UdpSocketCalls {
   setErrorClass(constructor: unknown): void;
   versions(): { readonly libbpf: string };
   possibleCpus(): number;
