@@ -279,6 +279,16 @@ struct drop_count {
 	__u64 bytes;
 };
 
+/* One row, written by the agent alone: what became of UDP towards backends that
+ * no longer serve. */
+struct udp_moves {
+	__u64 flows;     /* of the packet path, removed: their next packets choose anew */
+	__u64 sockets;   /* of local processes, connected again */
+	__u64 ended;     /* could only be ended */
+	__u64 waiting;   /* now: their frontend leads to no backend */
+	__u64 survivors; /* now: stayed in spite of everything */
+};
+
 /* One row, mmapped, written by the agent, read by every program. */
 struct control {
 	__u32 generation; /* raised when routes, links or addresses change */

@@ -625,6 +625,35 @@ export const dropCountCodec: Codec<DropCount> = {
   },
 };
 
+export interface UdpMoves {
+  readonly flows: bigint;
+  readonly sockets: bigint;
+  readonly ended: bigint;
+  readonly waiting: bigint;
+  readonly survivors: bigint;
+}
+
+export const udpMovesCodec: Codec<UdpMoves> = {
+  name: 'udp_moves',
+  size: 40,
+  encode(value, view, offset) {
+    view.setBigUint64(offset, u64(value.flows, 'udp_moves.flows'), LITTLE);
+    view.setBigUint64(offset + 8, u64(value.sockets, 'udp_moves.sockets'), LITTLE);
+    view.setBigUint64(offset + 16, u64(value.ended, 'udp_moves.ended'), LITTLE);
+    view.setBigUint64(offset + 24, u64(value.waiting, 'udp_moves.waiting'), LITTLE);
+    view.setBigUint64(offset + 32, u64(value.survivors, 'udp_moves.survivors'), LITTLE);
+  },
+  decode(view, offset) {
+    return {
+      flows: view.getBigUint64(offset, LITTLE),
+      sockets: view.getBigUint64(offset + 8, LITTLE),
+      ended: view.getBigUint64(offset + 16, LITTLE),
+      waiting: view.getBigUint64(offset + 24, LITTLE),
+      survivors: view.getBigUint64(offset + 32, LITTLE),
+    };
+  },
+};
+
 export interface Control {
   readonly generation: number;
 }
@@ -826,6 +855,16 @@ export const STRUCTS = {
     fields: [
       { name: 'packets', property: 'packets', offset: 0, size: 8, kind: 'bigint' },
       { name: 'bytes', property: 'bytes', offset: 8, size: 8, kind: 'bigint' },
+    ],
+  },
+  udp_moves: {
+    codec: udpMovesCodec,
+    fields: [
+      { name: 'flows', property: 'flows', offset: 0, size: 8, kind: 'bigint' },
+      { name: 'sockets', property: 'sockets', offset: 8, size: 8, kind: 'bigint' },
+      { name: 'ended', property: 'ended', offset: 16, size: 8, kind: 'bigint' },
+      { name: 'waiting', property: 'waiting', offset: 24, size: 8, kind: 'bigint' },
+      { name: 'survivors', property: 'survivors', offset: 32, size: 8, kind: 'bigint' },
     ],
   },
   control: {

@@ -3,7 +3,7 @@
 // What an object must look like to fit; toolchain/fingerprint.ts holds one against it.
 
 /** Over structs, enums and maps without their sizes; names the directory of the pins. */
-export const FINGERPRINT = '3186d309bf56f904';
+export const FINGERPRINT = 'ee930650f93fb406';
 
 export const ABI_LINES: Readonly<Record<string, string>> = {
   'struct frontend_key': '20 bytes',
@@ -121,6 +121,12 @@ export const ABI_LINES: Readonly<Record<string, string>> = {
   'struct drop_count': '16 bytes',
   'struct drop_count.packets': '__u64 at 0',
   'struct drop_count.bytes': '__u64 at 8',
+  'struct udp_moves': '40 bytes',
+  'struct udp_moves.flows': '__u64 at 0',
+  'struct udp_moves.sockets': '__u64 at 8',
+  'struct udp_moves.ended': '__u64 at 16',
+  'struct udp_moves.waiting': '__u64 at 24',
+  'struct udp_moves.survivors': '__u64 at 32',
   'struct control': '8 bytes',
   'struct control.generation': '__u32 at 0',
   'struct control.pad': '__u32 at 4',
@@ -194,6 +200,7 @@ export const ABI_LINES: Readonly<Record<string, string>> = {
     'array_of_maps, key __u32, value 4 bytes, flags 0x0, of array, key 4 bytes, value 64 bytes, flags 0x400, inner_value:slot_block',
   'map sockets': 'hash, key struct socket_key, value struct socket, flags 0x1',
   'map traffic': 'hash, key struct pair_key, value struct traffic, flags 0x1',
+  'map udp_moves': 'array, key __u32, value struct udp_moves, flags 0x0',
   'map udp_peers': 'lru_hash, key struct udp_peer_key, value struct udp_peer, flags 0x0',
   'setting cfg_has_coarse_clock': '__u8 in .rodata',
   'setting cfg_has_netns_cookie': '__u8 in .rodata',

@@ -23,6 +23,7 @@ import type { AgentOptions } from './options.ts';
 import { SNAT_PORTS } from './options.ts';
 import type { Problems } from './problems.ts';
 import { SelfReport, serviceProblems, someOf } from './self-report.ts';
+import { followUdp } from './udp.ts';
 
 const SWEEP_MS = 5_000;
 
@@ -128,6 +129,8 @@ async function start(options: AgentOptions, log: Logger, parts: Parts): Promise<
   for (const event of ['applied', 'problem', 'keeping', 'released', 'error'] as const) {
     reconciler.on(event, tellServices);
   }
+  const udp = followUdp(datapath, reconciler, { log, problems });
+  stack.defer(() => udp.stop());
   stack.defer(() => reconciler.stop());
   const source = new ManifestSource({
     paths: options.manifests,
@@ -171,6 +174,7 @@ async function start(options: AgentOptions, log: Logger, parts: Parts): Promise<
   const sweeper = new Sweeper(datapath.lb, options.timeouts);
   const swept = everySweep(sweeping.signal, async () => {
     await sweep(sweeper, reconciler, { log, problems });
+    udp.prune();
     // What has recovered by itself tells nobody.
     tellServices();
   });

@@ -153,6 +153,14 @@ export class BpfLbMaps implements LbMaps, FlowMaps {
     return this.#maps.sockets.entries();
   }
 
+  getSocket(key: SocketKey): Socket | undefined {
+    return this.#maps.sockets.get(key);
+  }
+
+  deleteSockets(keys: readonly SocketKey[]): void {
+    this.#maps.sockets.deleteMany(keys);
+  }
+
   udpPeers(): Iterable<Row<UdpPeerKey, UdpPeer>> {
     return this.#maps.udpPeers.entries();
   }

@@ -15,6 +15,7 @@ import type {
   Socket,
   SocketKey,
   Traffic,
+  UdpMoves,
   UdpPeer,
   UdpPeerKey,
 } from '../abi/codecs.gen.ts';
@@ -71,7 +72,15 @@ export interface FlowMaps {
   deleteFlows4(keys: readonly Flow4Key[]): void;
   deleteFlows6(keys: readonly Flow6Key[]): void;
   sockets(): Iterable<Row<SocketKey, Socket>>;
+  getSocket(key: SocketKey): Socket | undefined;
+  deleteSockets(keys: readonly SocketKey[]): void;
   udpPeers(): Iterable<Row<UdpPeerKey, UdpPeer>>;
   getTraffic(key: PairKey): Traffic | undefined;
   putTraffic(rows: readonly Row<PairKey, Traffic>[]): void;
+}
+
+/** What is told of UDP that was moved; see struct udp_moves. */
+export interface UdpMoveCounts {
+  read(): UdpMoves;
+  write(counts: UdpMoves): void;
 }

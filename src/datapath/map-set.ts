@@ -22,6 +22,7 @@ import {
   socketCodec,
   socketKeyCodec,
   trafficCodec,
+  udpMovesCodec,
   udpPeerCodec,
   udpPeerKeyCodec,
 } from '../abi/codecs.gen.ts';
@@ -45,6 +46,7 @@ export function openMaps(open: MapOpener) {
     conns: new TypedMap(open('conns'), pairKeyCodec, connsCodec),
     traffic: new TypedMap(open('traffic'), pairKeyCodec, trafficCodec),
     drops: new TypedMap(open('drops'), u32Codec, dropCountCodec),
+    udpMoves: new TypedMap(open('udp_moves'), u32Codec, udpMovesCodec),
     sets: new TypedMap(open('sets'), u32Codec, u64Codec),
     backends: open('backends'),
     slots: open('slots'),

@@ -16,7 +16,13 @@ export interface RefusalFacts {
 }
 
 /** Bits of capability.h. CAP_SYS_ADMIN stands for CAP_BPF; programs for tc and cgroups want CAP_NET_ADMIN as well. */
-const CAPABILITY = { CAP_NET_ADMIN: 12, CAP_SYS_ADMIN: 21, CAP_SYS_RESOURCE: 24, CAP_BPF: 39 } as const;
+const CAPABILITY = {
+  CAP_NET_ADMIN: 12,
+  CAP_SYS_PTRACE: 19,
+  CAP_SYS_ADMIN: 21,
+  CAP_SYS_RESOURCE: 24,
+  CAP_BPF: 39,
+} as const;
 const WHOLE_UID_MAP = /^\s*0\s+0\s+4294967295\s*$/;
 const SECCOMP_FILTER = '2';
 
@@ -44,6 +50,11 @@ export function whyRefused({ status, uidMap, limits, lockdown }: RefusalFacts): 
   }
   causes.push('a security module');
   return `bpf(2) is forbidden; what can do that here: ${causes.join(', ')}`;
+}
+
+/** With that, descriptors of other processes may be taken, unless something else forbids it. */
+export function maySeeIntoProcesses({ status }: Pick<RefusalFacts, 'status'>): boolean {
+  return has(status, CAPABILITY.CAP_SYS_PTRACE);
 }
 
 // --- internal ---

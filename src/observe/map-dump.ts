@@ -77,6 +77,8 @@ export function dumpMap(name: MapName, datapath: PinnedDatapath, context: DumpCo
       return mapRows(maps.netnsOptOuts.entries(), cells.netnsCells);
     case 'drops':
       return readDrops(datapath).map(({ reason, packets, bytes }) => ({ reason, packets, bytes }));
+    case 'udp_moves':
+      return mapRows(maps.udpMoves.entries(), cells.udpMovesCells);
     case 'control':
       return controlRows(maps.control);
   }

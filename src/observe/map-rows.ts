@@ -23,6 +23,7 @@ import type {
   Socket,
   SocketKey,
   Traffic,
+  UdpMoves,
   UdpPeer,
   UdpPeerKey,
 } from '../abi/codecs.gen.ts';
@@ -189,6 +190,16 @@ export function ifaceCells([key, row]: Row<IfaceKey, Iface>, names: Names): Cell
 
 export function netnsCells([key]: Row<NetnsKey, unknown>): CellRow {
   return { cookie: key.cookie };
+}
+
+export function udpMovesCells([, row]: Row<number, UdpMoves>): CellRow {
+  return {
+    flowsMoved: row.flows,
+    socketsMoved: row.sockets,
+    socketsEnded: row.ended,
+    waiting: row.waiting,
+    survivors: row.survivors,
+  };
 }
 
 export function controlCells(row: Control): CellRow {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The state of a datapath in numbers, for `bpfsvc status`.
 
+import type { UdpMoves } from '../abi/codecs.gen.ts';
 import { BackendFlags, DROP_REASON_NAMES } from '../abi/enums.gen.ts';
+import { BpfUdpMoveCounts } from '../datapath/udp-move-counts.ts';
 import type { NativeMap } from '../kernel/native-types.ts';
 import { pinRoot } from '../kernel/pins.ts';
 import type { AgentReport } from './agent-report.ts';
@@ -40,6 +42,8 @@ export interface Status {
   readonly flows4: Fill;
   readonly flows6: Fill;
   readonly sockets: Fill;
+  /** UDP towards backends that no longer serve: what was moved or ended ever, and which sockets are left now. */
+  readonly udpMoves: UdpMoves;
   /** Every reason. */
   readonly drops: readonly { readonly reason: string; readonly packets: bigint; readonly bytes: bigint }[];
 }
@@ -65,6 +69,7 @@ export function readStatus(bpffs: string, datapath: PinnedDatapath): Status {
     flows4: fill(maps.flows4.native),
     flows6: fill(maps.flows6.native),
     sockets: fill(maps.sockets.native),
+    udpMoves: new BpfUdpMoveCounts(maps.udpMoves).read(),
     drops: readDrops(datapath),
   };
 }

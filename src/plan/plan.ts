@@ -44,6 +44,7 @@ export function planService(service: Service, slices: Iterable<EndpointSlice>, n
         family: of,
         frontends,
         sets: setsOf(all, port, of, node),
+        ...(port.protocol === 'UDP' ? { serving: servingBackends(all, port, of) } : {}),
       });
     }
   }
@@ -119,6 +120,13 @@ function planFrontends(service: Service, port: ServicePort, of: Family): WantedF
   for (const address of service.loadBalancerIPs) addExternal('LoadBalancer', address, port.port);
   if (port.nodePort !== 0) addExternal('NodePort', UNSPECIFIED[of], port.nodePort);
   return frontends;
+}
+
+/** Policies, topology and termination decide who gets new clients, not who keeps old ones. */
+function servingBackends(slices: readonly EndpointSlice[], port: NamedPort, of: Family): string[] {
+  return portEndpoints(slices, port, of)
+    .filter(({ state }) => state.serving || state.ready)
+    .map((endpoint) => backendKey(endpoint, port.protocol));
 }
 
 /** Joins by port name and protocol, never by number: one name may have several numbers. */

@@ -48,6 +48,9 @@ export interface WantedPort {
   readonly family: Family;
   readonly frontends: readonly WantedFrontend[];
   readonly sets: Readonly<Record<SetScope, WantedSet>>;
+  /** Of a UDP port, keys of all backends that serve, whether new clients get them or not: flows to these stay, to any
+   * other they are moved. Absent: not known, all stay. */
+  readonly serving?: readonly string[] | undefined;
 }
 
 export interface WantedService {

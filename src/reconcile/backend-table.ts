@@ -58,6 +58,11 @@ export class BackendTable {
     return this.#byKey.find(key);
   }
 
+  /** Of a backend that is in use, or retired. */
+  idOf(key: string): number | undefined {
+    return this.find(key) ?? this.#retiredByKey.get(key);
+  }
+
   /** The id of a backend, its row written; counts one more table that uses it. */
   acquire(backend: WantedBackend, protocol: Protocol): number {
     const known = this.#byKey.find(backend.key);

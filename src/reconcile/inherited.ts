@@ -73,7 +73,7 @@ export class Inherited {
       this.#services.delete(key);
       return { key, ports: ports ?? [] };
     }
-    const completed = ports.map((port) => ({ ...port, sets: completeSets(legacy.lists, port, known) }));
+    const completed = ports.map((port) => completePort(legacy.lists, port, known));
     if (known.planned !== undefined) forgetOthers(legacy.lists, completed);
     if (known.planned !== undefined && legacy.lists.size === 0) this.#services.delete(key);
     return { key, ports: completed };
@@ -81,6 +81,13 @@ export class Inherited {
 }
 
 // --- internal ---
+
+function completePort(lists: Map<string, Sets>, port: WantedPort, known: Known): WantedPort {
+  const sets = completeSets(lists, port, known);
+  // Of a list that is kept nobody knows who else serves.
+  const serving = lists.has(portKey(serviceRow(port))) ? undefined : port.serving;
+  return { ...port, sets, serving };
+}
 
 /** Slices that are known take a list over whole; of a Service that is known in part, backend by backend. */
 function completeSets(lists: Map<string, Sets>, port: WantedPort, { planned, slices, node, isPartial }: Known): Sets {

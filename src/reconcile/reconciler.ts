@@ -26,6 +26,7 @@ import { restorePresent } from './restore.ts';
 import { Retirement } from './retirement.ts';
 import { ServiceIds } from './service-ids.ts';
 import { TableStore } from './table-store.ts';
+import { UdpServing } from './udp-serving.ts';
 
 export interface ReconcilerOptions {
   readonly maps: LbMaps;
@@ -62,6 +63,7 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
   readonly backends: BackendTable;
   readonly ids: ServiceIds;
   readonly tables: TableStore;
+  readonly udp: UdpServing;
   readonly #state: State;
   readonly #options: ReconcilerOptions;
   readonly #failures = new Map<ObjectKey, { attempts: number; error: Error; timer: NodeJS.Timeout }>();
@@ -103,6 +105,7 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
     this.#strays = strays;
     this.#state = { maps: options.maps, tables: this.tables, ids: this.ids, services, owners };
     this.#retirement = new Retirement(this.#state);
+    this.udp = new UdpServing(this.backends, owners, services.values());
   }
 
   get ready(): boolean {
@@ -277,6 +280,9 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
       const error = result.failed.get(key);
       if (error === undefined) this.#recovered(key);
       else this.#retry(key, error);
+    }
+    for (const one of wanted) {
+      if (!result.failed.has(one.key)) this.udp.note(one, this.#state.services.get(one.key));
     }
     for (const conflict of result.conflicts) this.#addConflict(conflict);
     for (const frontend of result.released) {

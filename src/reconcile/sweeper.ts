@@ -3,11 +3,12 @@
 // which backend and service ids are still named, so that retired ones can be used again.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Flow, Flow4, Flow4Key, Flow6, Flow6Key, Traffic } from '../abi/codecs.gen.ts';
-import { FlowFlags, FlowState, Proto } from '../abi/enums.gen.ts';
+import type { Flow, Flow4, Flow4Key, Flow6, Flow6Key } from '../abi/codecs.gen.ts';
+import { FlowState, Proto } from '../abi/enums.gen.ts';
 import type { FlowMaps, Row } from '../datapath/lb-maps.ts';
 import type { BackendTable } from './backend-table.ts';
 import type { ServiceIds } from './service-ids.ts';
+import { foldTraffic } from './traffic.ts';
 
 /** Seconds without a packet after which a flow has ended; kube-proxy's conntrack settings override some. */
 export interface FlowTimeouts {
@@ -116,7 +117,7 @@ export class Sweeper {
         else keep(row);
       }
       // Counts first: a flow must not vanish from both places.
-      this.#fold(over);
+      foldTraffic(this.#maps, over);
       remove(over.map(([key]) => key));
       removed += over.length;
       await nextTurn();
@@ -150,27 +151,6 @@ export class Sweeper {
     const other = find(pair);
     return other === undefined || this.#isOver(pair, other);
   }
-
-  #fold(rows: readonly AnyRow[]): void {
-    const sums = new Map<string, Row<{ service: number; backend: number }, Traffic>>();
-    for (const [, { flow }] of rows) {
-      const key = { service: flow.service, backend: flow.backend };
-      const name = `${String(key.service)} ${String(key.backend)}`;
-      const before = sums.get(name)?.[1] ?? this.#maps.getTraffic(key) ?? NO_TRAFFIC;
-      sums.set(name, [key, addFlow(before, flow)]);
-    }
-    if (sums.size > 0) this.#maps.putTraffic([...sums.values()]);
-  }
-}
-
-export const NO_TRAFFIC: Traffic = { inPackets: 0n, inBytes: 0n, outPackets: 0n, outBytes: 0n };
-
-/** A flow's row counts one direction: in is client -> backend. */
-export function addFlow(sum: Traffic, flow: Pick<Flow, 'flags' | 'packets' | 'bytes'>): Traffic {
-  if (flow.flags & FlowFlags.Reply) {
-    return { ...sum, outPackets: sum.outPackets + flow.packets, outBytes: sum.outBytes + flow.bytes };
-  }
-  return { ...sum, inPackets: sum.inPackets + flow.packets, inBytes: sum.inBytes + flow.bytes };
 }
 
 function note(named: { backends: Set<number>; services: Set<number> }, backend: number, service: number): void {

@@ -59,6 +59,15 @@ describe('FEATURES', () => {
     expect(features.get('tcx')).toMatchObject({ probed: 'unknown', state: 'refused' });
   });
 
+  it('says what keeps it from the sockets of other processes', async () => {
+    const features = await checkUnder('setpriv', '--bounding-set=-sys_ptrace', '--inh-caps=-sys_ptrace');
+    expect(features.get('take-sockets')).toMatchObject({
+      probed: 'no',
+      state: 'fallback',
+      detail: 'no CAP_SYS_PTRACE',
+    });
+  });
+
   it('refuses in a user namespace, whose root is none to BPF', async () => {
     const features = await checkUnder('unshare', '--user', '--map-root-user');
     expect(features.get('bpf')).toMatchObject({

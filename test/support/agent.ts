@@ -26,6 +26,8 @@ export interface AgentOptions {
   /** `source` runs the TypeScript as it lies there, `product` what a user starts. */
   readonly program?: 'source' | 'product';
   readonly arguments?: readonly string[];
+  /** A command that runs it with less than all rights. */
+  readonly wrapper?: readonly string[];
 }
 
 const PROGRAMS = {
@@ -78,7 +80,7 @@ export class Agent implements AsyncDisposable {
   /** Starts without waiting. */
   launch(): void {
     const { node } = this;
-    const { manifests, program = 'source', arguments: extra = [] } = this.#options;
+    const { manifests, program = 'source', arguments: extra = [], wrapper = [] } = this.#options;
     const options = ['--manifests', manifests.directory, '--node-name', node.name, ...this.#whereabouts()];
     const settings = [
       '--cgroup',
@@ -88,7 +90,7 @@ export class Agent implements AsyncDisposable {
       '--service-cidr',
       both(SERVICE_CIDR).join(','),
     ];
-    const [command, ...args] = PROGRAMS[program];
+    const [command = '', ...args] = [...wrapper, ...PROGRAMS[program]];
     const child = this.#place.spawn(command, [
       ...args,
       'run',

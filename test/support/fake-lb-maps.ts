@@ -193,6 +193,18 @@ export class FakeLbMaps implements LbMaps, FlowMaps {
     return this.kernel.sockets;
   }
 
+  getSocket({ cookie }: SocketKey): Socket | undefined {
+    return this.kernel.sockets.find(([key]) => key.cookie === cookie)?.[1];
+  }
+
+  deleteSockets(keys: readonly SocketKey[]): void {
+    this.#mayFail('deleteSockets');
+    for (const { cookie } of keys) {
+      const at = this.kernel.sockets.findIndex(([key]) => key.cookie === cookie);
+      if (at >= 0) this.kernel.sockets.splice(at, 1);
+    }
+  }
+
   udpPeers(): Iterable<Row<UdpPeerKey, UdpPeer>> {
     return this.kernel.udpPeers;
   }

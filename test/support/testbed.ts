@@ -16,6 +16,7 @@ import { Workload } from './workload.ts';
 
 export interface TestbedOptions extends ClusterOptions {
   readonly program?: AgentOptions['program'];
+  readonly agentWrapper?: NonNullable<AgentOptions['wrapper']>;
   readonly agentArguments?: (cluster: Cluster) => readonly string[];
 }
 
@@ -53,6 +54,7 @@ export class Testbed implements AsyncDisposable {
         manifests,
         ...(options.program === undefined ? {} : { program: options.program }),
         ...(options.agentArguments === undefined ? {} : { arguments: options.agentArguments(cluster) }),
+        ...(options.agentWrapper === undefined ? {} : { wrapper: options.agentWrapper }),
       };
       const servers = Promise.all(cluster.pods.map((pod) => startServer(cluster, pod, pod.name)));
       const agents = await Promise.all(
@@ -100,7 +102,17 @@ export class Testbed implements AsyncDisposable {
 
   /** Changes the backends of a Service that `expose` made. */
   async scale(handle: ServiceHandle, pods: readonly Pod[]): Promise<void> {
-    await this.applied(() => this.manifests.writeService(handle.name, serviceSpec(handle), this.endpoints(pods)));
+    await this.setEndpoints(handle, this.endpoints(pods));
+  }
+
+  /** The same with conditions of the caller's choice. */
+  async setEndpoints(handle: ServiceHandle, endpoints: readonly EndpointSpec[]): Promise<void> {
+    await this.applied(() => this.manifests.writeService(handle.name, serviceSpec(handle), endpoints));
+  }
+
+  /** Deletes it, until a change of its backends brings it again. */
+  async withdraw(handle: ServiceHandle): Promise<void> {
+    await this.applied(() => this.manifests.remove(handle.name));
   }
 
   /** More slices of a Service that `expose` made, to stand in a file of their own. */

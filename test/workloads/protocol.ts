@@ -96,6 +96,14 @@ export interface Seen {
 
 export type Tally = Seen & { readonly times: number };
 
+/** What became of datagrams that were sent one after the other, without a pause, by one connected socket. */
+export interface StreamResult {
+  readonly sent: number;
+  /** Of send() and of what the kernel reported in between. */
+  readonly failures: Readonly<Record<FailureKind, number>>;
+  readonly answers: Readonly<Record<string, number>>;
+}
+
 /** Request and answer of every operation. */
 export interface Operations {
   /** `/` answers with a Greeting, `/stream?bytes=&rate=` sends, `/upload` counts. Dual stack unless a host is given. */
@@ -120,6 +128,12 @@ export interface Operations {
     request: { id: number; host?: string; port?: number; bytes?: number; timeoutMs?: number };
     answer: Datagram;
   };
+  /** Sends on a connected socket until it is stopped. */
+  'udp.stream': { request: { id: number }; answer: null };
+  'udp.stream.stop': { request: { id: number }; answer: StreamResult };
+  'udp.local': { request: { id: number }; answer: Endpoint };
+  /** Another process has the socket open, too, as after a fork. */
+  'udp.share': { request: { id: number }; answer: null };
   'udp.close': { request: { id: number }; answer: null };
   'load.start': { request: LoadOptions; answer: { id: number } };
   /** How many were done so far, without stopping. */

@@ -22,6 +22,7 @@ export function statusTable(status: Status): string[] {
       ['tables', `${String(tables.count)}, ${String(tables.slots)} slots in ${plural(tables.segments, 'segment')}`],
       ['flows', `IPv4 ${fillText(status.flows4)}, IPv6 ${fillText(status.flows6)}`],
       ['sockets', fillText(status.sockets)],
+      ...label('UDP', udpLines(status)),
       ...label('drops', dropLines(status)),
     ],
     false,
@@ -76,6 +77,16 @@ function attachmentLines(attachments: readonly Attachment[]): string[] {
   const places = Map.groupBy(attachments, ({ kind, to, by }) => `${kind} ${to}${by === 'clsact' ? ' (clsact)' : ''}`);
   const lines = [...places].map(([place, of]) => `${place}: ${of.map(({ program }) => program).join(' ')}`);
   return lines.length === 0 ? ['to nothing'] : lines;
+}
+
+/** A second line only for what should be no longer. */
+function udpLines({ udpMoves: { flows, sockets, ended, waiting, survivors } }: Status): string[] {
+  const moved = `moved off backends that ceased to serve: ${String(flows)} flows, ${String(sockets)} sockets`;
+  const left = `left there: ${String(waiting)} sockets wait for a backend, ${String(survivors)} could not be moved`;
+  return [
+    ended > 0n ? `${moved}; ${String(ended)} sockets could only be ended` : moved,
+    ...(waiting + survivors > 0n ? [left] : []),
+  ];
 }
 
 function dropLines({ drops }: Status): string[] {

@@ -5,7 +5,8 @@ import { access, readFile } from 'node:fs/promises';
 import { addon } from '../addon.ts';
 import { findBpffs, findCgroup2 } from '../mounts.ts';
 import * as probes from '../probes.ts';
-import { readRefusalFacts, whyRefused } from '../refusal.ts';
+import { maySeeIntoProcesses, readRefusalFacts, whyRefused } from '../refusal.ts';
+import { whyNotTaken } from '../udp-sockets.ts';
 import type { Answer, Feature } from './feature.ts';
 import { answer } from './feature.ts';
 
@@ -45,6 +46,14 @@ export const MACHINE_FEATURES: readonly Feature[] = [
       remedy: 'start bpfsvc with CAP_SYS_RESOURCE, or without that limit: ulimit -l unlimited, LimitMEMLOCK=infinity',
       probe: () => answer(addon.probeMapMemory() !== 'fixed', 'the limit on locked memory may not be raised'),
     },
+  },
+  {
+    id: 'take-sockets',
+    what: 'UDP sockets of other processes taken over (pidfd_getfd)',
+    needed: 'preferred',
+    since: 'Linux 5.6',
+    fallback: 'UDP sockets whose backend ceases to serve are ended; give CAP_SYS_PTRACE and the host PID namespace',
+    probe: mayTakeSockets,
   },
   {
     id: 'jit',
@@ -98,6 +107,18 @@ function mayLoad(): Answer {
     if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) throw error;
     return answer(false, whyRefused(readRefusalFacts()));
   }
+}
+
+const YAMA = '/proc/sys/kernel/yama/ptrace_scope';
+const NOBODY = '3';
+
+/** Of this process itself; what keeps it from others' is asked for apart. */
+async function mayTakeSockets(): Promise<Answer> {
+  const code = await whyNotTaken(addon);
+  if (code !== '') return answer(false, code);
+  if (!maySeeIntoProcesses(readRefusalFacts())) return answer(false, 'no CAP_SYS_PTRACE');
+  const scope = await readLine(YAMA);
+  return scope === NOBODY ? answer(false, `kernel.yama.ptrace_scope=${scope}`) : answer(true);
 }
 
 function mountedAt(point: string | undefined): Answer {

@@ -103,7 +103,7 @@ export const PROGRAM_FEATURES: readonly Feature[] = [
     what: 'sockets ended by a program (bpf_sock_destroy)',
     needed: 'unused',
     since: 'Linux 6.5',
-    instead: 'nothing ends connections to backends that are gone',
+    instead: 'SOCK_DESTROY by netlink',
     probe: () => answer(addon.kernelHasFunction('bpf_sock_destroy')),
   },
   {

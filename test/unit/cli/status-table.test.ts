@@ -20,8 +20,10 @@ const REPORT: AgentReport = {
 const PROBLEM = { about: 'manifests', message: 'a.yaml: is empty', since: '2026-01-01T01:00:00.000Z' };
 const HISTORY = '          on node n1 since 2026-01-01 00:00:00 UTC, last report of 2026-01-02 03:04:05 UTC';
 
-function lines(agent: AgentStatus): string[] {
-  const status: Status = {
+const NO_MOVES = { flows: 0n, sockets: 0n, ended: 0n, waiting: 0n, survivors: 0n };
+
+function statusOf(agent: AgentStatus, udpMoves: Status['udpMoves'] = NO_MOVES): Status {
+  return {
     fingerprint: 'f',
     directory: '/d',
     otherFingerprints: [],
@@ -35,9 +37,13 @@ function lines(agent: AgentStatus): string[] {
     flows4: FILL,
     flows6: FILL,
     sockets: FILL,
+    udpMoves,
     drops: [],
   };
-  const table = statusTable(status);
+}
+
+function lines(agent: AgentStatus): string[] {
+  const table = statusTable(statusOf(agent));
   return table.slice(
     1,
     table.findIndex((line) => line.startsWith('attached')),
@@ -76,6 +82,28 @@ describe('statusTable', () => {
       HISTORY,
       'problems  in the last report:',
       '          manifests: a.yaml: is empty (since 2026-01-01 01:00:00 UTC)',
+    ]);
+  });
+
+  it('counts UDP that was moved, and adds what was ended and what is left only when there is any', () => {
+    const agent = { running: true, pid: 1, report: null };
+    const udpLines = (moves: Partial<Status['udpMoves']>): string[] => {
+      const table = statusTable(statusOf(agent, { ...NO_MOVES, ...moves }));
+      const from = table.findIndex((line) => line.startsWith('UDP'));
+      return table.slice(
+        from,
+        table.findIndex((line) => line.startsWith('drops')),
+      );
+    };
+    const moved = 'UDP       moved off backends that ceased to serve: 7 flows, 3 sockets';
+    expect(udpLines({ flows: 7n, sockets: 3n })).toEqual([moved]);
+    expect(udpLines({ flows: 7n, sockets: 3n, ended: 2n, waiting: 1n })).toEqual([
+      `${moved}; 2 sockets could only be ended`,
+      '          left there: 1 sockets wait for a backend, 0 could not be moved',
+    ]);
+    expect(udpLines({ flows: 7n, sockets: 3n, survivors: 4n })).toEqual([
+      moved,
+      '          left there: 0 sockets wait for a backend, 4 could not be moved',
     ]);
   });
 });

@@ -54,6 +54,23 @@ describe('the plan of a Service', () => {
     ]);
   });
 
+  test('knows of a UDP port who serves: ready or not, terminating or not, near or far', () => {
+    const service = serviceRecord('dns', ['10.96.0.10'], { ports: [port(53, { protocol: 'UDP' }), port(80)] });
+    const endpoints = [
+      endpoint('10.1.0.1', { nodeName: 'there', forZones: ['elsewhere'] }),
+      endpoint('10.1.0.2', { ready: false, serving: true, terminating: true }),
+      endpoint('10.1.0.3', { ready: false, serving: false, terminating: true }),
+      endpoint('10.1.0.4', { ready: true, serving: false }),
+      endpoint('10.1.0.5', { ready: false, serving: false }),
+    ];
+    const slice = sliceRecord('dns', endpoints, { protocol: 'UDP', number: 5353 });
+    const { ports } = planService(service, [slice], node);
+    expect(ports.map(({ serving }) => serving)).toEqual([
+      ['10.1.0.1 5353/UDP', '10.1.0.2 5353/UDP', '10.1.0.4 5353/UDP'],
+      undefined,
+    ]);
+  });
+
   test('does not exist for a family without a cluster IP', () => {
     const service = serviceRecord('web', ['10.96.0.1'], { externalIPs: [address('2001:db8::7')] });
     expect(planService(service, [], node).ports.map(({ family }) => family)).toEqual([4]);
