@@ -67,7 +67,7 @@ export async function lookAtHeld(situation: Situation, sight: Held, path: Path):
       const label = `IPv${family} ${transport} ${path}`;
       const connection = situation.held.get(`${sight.held} ${label}`);
       if (connection === undefined) continue;
-      const complaint = await lookAgain(situation, sight, connection);
+      const complaint = await lookUntilMoved(situation, sight, connection);
       if (complaint !== undefined) wrong.push(`${label}: ${complaint}`);
     }
   }
@@ -75,6 +75,22 @@ export async function lookAtHeld(situation: Situation, sight: Held, path: Path):
 }
 
 // --- internal ---
+
+/** The agent moves senders right after it has said that a change is in the maps, and says nothing when there are none. */
+async function lookUntilMoved(
+  situation: Situation,
+  sight: Held,
+  connection: HeldConnection,
+): Promise<string | undefined> {
+  let complaint = await lookAgain(situation, sight, connection);
+  if (complaint === undefined || sight.reaches === undefined) return complaint;
+  const isMoved = async (): Promise<boolean> => {
+    complaint = await lookAgain(situation, sight, connection);
+    return complaint === undefined;
+  };
+  await waitFor('the sender to be moved', isMoved, { deadlineMs: situation.patienceMs }).catch(() => undefined);
+  return complaint;
+}
 
 const IMPATIENCE_MS = 500;
 

@@ -461,10 +461,8 @@ function holdUdp(...reaches: NonNullable<Sight['reaches']>): Sight[] {
   return CLIENTS.map((from) => ({ from, to: usual(from), transports: ['UDP'], reaches, holds: from }));
 }
 
-const CONNECTED = 'UDP sockets that are moved';
-
 function allMove(...reaches: NonNullable<Sight['reaches']>): Held[] {
-  return CLIENTS.map((held) => ({ held, reaches, pending: CONNECTED }));
+  return CLIENTS.map((held) => ({ held, reaches }));
 }
 
 export const UDP: Topic = {
