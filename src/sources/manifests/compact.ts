@@ -10,7 +10,7 @@ import { Shared } from './shared.ts';
 const NONE: readonly never[] = [];
 const NO_ANNOTATIONS: Service['annotations'] = {};
 
-// Field by field everywhere: an object that comes from another thread has most of its fields in a second object.
+// Field by field everywhere: an object that comes from another process has most of its fields in a second object.
 export class Compactor {
   readonly #strings = new Shared<string>((text) => text);
   readonly #states = new Shared<EndpointState>(JSON.stringify);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Large files are read by a process of their own: the event loop goes on, and the memory that parsing takes, some ten
-// times the file, is given back at its end. A thread would leave half of it with the agent.
+// Large files are read by a process of their own: the event loop goes on, and the memory that it takes, some ten times
+// the file, is given back at its end. Of a thread's, half would stay with the agent.
 
 import { fork } from 'node:child_process';
 import { extname } from 'node:path';
@@ -9,20 +9,32 @@ import type { KnownPieces, LoadedFile } from './load.ts';
 import { Assembly } from './load.ts';
 import type { PortRange } from './port-range.ts';
 import type { ReadPiece } from './read-pieces.ts';
+import type { Stamp } from './walk.ts';
 
-export interface LoadRequest {
-  /** UTF-8. */
-  readonly content: Uint8Array;
+export interface AsideRequest {
+  readonly file: string;
+  /** As the file was when it was seen; another one is not read. */
+  readonly stamp: Stamp;
+  /** Of the content that is known. */
+  readonly digest: string | undefined;
   readonly nodePorts: PortRange;
   readonly known: ReadonlySet<string>;
 }
 
-/** Some pieces, in the order of the file; none: these were all. */
-export type LoadReply = readonly ReadPiece[];
+/** Some pieces, in the order of the file, or how it ended. */
+export type AsideReply = readonly ReadPiece[] | AsideEnd;
 
-/** For want of memory, as a rule. */
-export class ReaderFailed extends Error {
-  override name = 'ReaderFailed';
+export type AsideEnd =
+  | { readonly outcome: 'read'; readonly digest: string; readonly complaint: string | undefined }
+  /** The content is the known one. */
+  | { readonly outcome: 'same' }
+  /** The file is not any more what it was when it was seen. */
+  | { readonly outcome: 'moved' }
+  | { readonly outcome: 'unread'; readonly reason: string };
+
+export interface Aside {
+  readonly end: AsideEnd;
+  readonly loaded: LoadedFile;
 }
 
 /** The neighbour has this file's extension: .ts in the source tree, .js in the build. */
@@ -31,33 +43,26 @@ const PROGRAM = fileURLToPath(new URL(`./load-process${extname(import.meta.url)}
 /** It lives too briefly to save memory. */
 const NODE_OPTIONS = ['--max-semi-space-size=16', '--disable-warning=ExperimentalWarning'];
 
-export async function loadAside(
-  content: Uint8Array,
-  file: string,
-  nodePorts: PortRange,
-  known: KnownPieces = new Map(),
-): Promise<LoadedFile> {
-  const assembly = new Assembly(file, known);
-  const request: LoadRequest = { content, nodePorts, known: assembly.knownKeys };
+export async function loadAside(what: Omit<AsideRequest, 'known'>, known: KnownPieces = new Map()): Promise<Aside> {
+  const loaded = new Assembly(what.file, known);
   const reader = fork(PROGRAM, [], { serialization: 'advanced', execArgv: NODE_OPTIONS });
   try {
-    await new Promise<void>((resolve, reject) => {
-      reader.on('message', (reply: LoadReply) => {
-        for (const piece of reply) assembly.add(piece);
-        if (reply.length === 0) resolve();
+    const end = await new Promise<AsideEnd>((resolve) => {
+      reader.on('message', (reply: AsideReply) => {
+        if ('outcome' in reply) resolve(reply);
+        else for (const piece of reply) loaded.add(piece);
       });
-      reader.on('error', (cause) => {
-        reject(new ReaderFailed(`no process can be had that reads it: ${cause.message}`, { cause }));
+      reader.on('error', ({ message }) => {
+        resolve({ outcome: 'unread', reason: `no process can be had for it: ${message}` });
       });
       reader.on('exit', (code, signal) => {
-        reject(
-          new ReaderFailed(`the process that reads it ended with ${String(signal ?? code)}; see that there is memory`),
-        );
+        const reason = `the process that reads it ended with ${String(signal ?? code)}; see that there is memory`;
+        resolve({ outcome: 'unread', reason });
       });
-      reader.send(request);
+      reader.send({ ...what, known: loaded.knownKeys } satisfies AsideRequest);
     });
+    return { end, loaded };
   } finally {
     reader.kill('SIGKILL');
   }
-  return assembly;
 }

@@ -2,30 +2,59 @@
 // The process of load-aside.ts: sends pieces in batches small enough that taking one in does not hold up anybody. It ends
 // when the agent says so, or when there is no agent any more.
 
-import type { LoadReply, LoadRequest } from './load-aside.ts';
+import { isUtf8 } from 'node:buffer';
+import { hash } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import type { AsideEnd, AsideReply, AsideRequest } from './load-aside.ts';
+import { NOT_UTF8 } from './load.ts';
 import { ObjectReader } from './objects.ts';
 import type { ReadPiece } from './read-pieces.ts';
 import { readPieces } from './read-pieces.ts';
+import { isGone, stampOf } from './walk.ts';
 
 const BATCH = 250;
 
-process.once('message', ({ content, nodePorts, known }: LoadRequest) => {
-  const text = new TextDecoder().decode(content);
+process.once('message', (request: AsideRequest) => {
+  reply(read(request));
+});
+process.once('disconnect', () => process.exit());
+// Who stops the agent by a signal to the whole group does not mean that a file cannot be read.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+
+function read({ file, stamp, digest: before, nodePorts, known }: AsideRequest): AsideEnd {
+  let content: Buffer | undefined;
+  try {
+    content = readAs(stamp, file);
+  } catch (error) {
+    if (isGone(error)) return { outcome: 'moved' };
+    return { outcome: 'unread', reason: error instanceof Error ? error.message : String(error) };
+  }
+  if (content === undefined) return { outcome: 'moved' };
+  const digest = hash('sha256', content);
+  if (digest === before) return { outcome: 'same' };
+  if (!isUtf8(content)) return { outcome: 'read', digest, complaint: NOT_UTF8 };
   let batch: ReadPiece[] = [];
-  for (const piece of readPieces(text, new ObjectReader(nodePorts), known)) {
+  for (const piece of readPieces(new TextDecoder().decode(content), new ObjectReader(nodePorts), known)) {
     batch.push(piece);
     if (batch.length < BATCH) continue;
     reply(batch);
     batch = [];
   }
-  if (batch.length > 0) reply(batch);
-  reply([]);
-});
-process.once('disconnect', () => process.exit());
-
-function reply(pieces: LoadReply): void {
-  process.send?.(pieces);
+  reply(batch);
+  return { outcome: 'read', digest, complaint: undefined };
 }
 
-// Who stops the agent by a signal to the whole group does not mean to fail a file.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+/** Undefined: it has become another file, or is being written. */
+function readAs(stamp: string, file: string): Buffer | undefined {
+  const descriptor = openSync(file, 'r');
+  try {
+    const content = readFileSync(descriptor);
+    return stampOf(fstatSync(descriptor, { bigint: true })) === stamp ? content : undefined;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function reply(message: AsideReply): void {
+  process.send?.(message);
+}

@@ -25,6 +25,8 @@ export interface LoadedFile {
   readonly pieces: KnownPieces;
 }
 
+export const NOT_UTF8 = 'is not UTF-8; save it in this encoding';
+
 /** Yields where it may be interrupted. */
 export function* loadText(
   text: string,
@@ -32,27 +34,13 @@ export function* loadText(
   reader: ObjectReader,
   known: KnownPieces = new Map(),
 ): Generator<void, LoadedFile> {
-  const loaded = yield* loadWithin(Infinity, text, file, reader, known);
-  if (loaded === undefined) throw new Error(`${file}: an unlimited reading came to a limit`);
-  return loaded;
-}
-
-/** Undefined when more than `mostNew` characters would have to be parsed. */
-export function* loadWithin(
-  mostNew: number,
-  text: string,
-  file: string,
-  reader: ObjectReader,
-  known: KnownPieces,
-): Generator<void, LoadedFile | undefined> {
   const assembly = new Assembly(file, known);
-  const pieces = readPieces(text, reader, assembly.knownKeys, mostNew);
-  for (let step = pieces.next(); ; step = pieces.next()) {
-    if (step.done === true) return step.value ? assembly : undefined;
+  for (const piece of readPieces(text, reader, assembly.knownKeys)) {
     // A copy, because strings that were cut from a text keep all of it alive.
-    assembly.add(step.value.result === undefined ? step.value : structuredClone(step.value));
+    assembly.add(piece.result === undefined ? piece : structuredClone(piece));
     yield;
   }
+  return assembly;
 }
 
 export class Assembly implements LoadedFile {

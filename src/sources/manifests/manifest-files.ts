@@ -4,11 +4,11 @@
 
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import type { KnownPieces, LoadedFile, PlacedObject } from './load.ts';
-import { loadWithin } from './load.ts';
-import { loadAside, ReaderFailed } from './load-aside.ts';
+import type { LoadedFile, PlacedObject } from './load.ts';
+import { loadText, NOT_UTF8 } from './load.ts';
+import { loadAside } from './load-aside.ts';
 import { ObjectReader } from './objects.ts';
 import type { PortRange } from './port-range.ts';
 import type { Problem } from './problem.ts';
@@ -22,9 +22,8 @@ const SETTLED_MS = 40;
 const RENAMED_MS = 5;
 /** Two writes within a tick of the file system's clock leave the same times; a file read so early is read again. */
 const CLOCK_TICK_MS = 20;
-/** More new text than this is read on a thread of its own: to start one takes as long as to read so much. */
+/** A larger file is read by a process of its own: to start one takes as long as to read so much. */
 const ASIDE_BYTES = 500_000;
-const OPENING_BRACE = 0x7b;
 /** How long files may be parsed before others get their turn. */
 const SLICE_MS = 10;
 
@@ -127,53 +126,64 @@ export class ManifestFiles {
     return true;
   }
 
-  async #read(file: string, { stamp, changed }: FileState, entry: Entry | undefined): Promise<boolean> {
-    const reread = Math.abs(Date.now() - changed) < CLOCK_TICK_MS;
-    let content: Uint8Array<ArrayBuffer>;
+  async #read(file: string, state: FileState, entry: Entry | undefined): Promise<boolean> {
+    const { stamp } = state;
+    const reread = Math.abs(Date.now() - state.changed) < CLOCK_TICK_MS;
+    let content: Uint8Array | undefined;
     try {
-      content = await readFile(file);
+      const { size } = await stat(file);
+      if (size <= ASIDE_BYTES) content = await readFile(file);
     } catch (error) {
       // Gone since it was looked at: the event of that is on its way.
       if (isGone(error)) return false;
-      this.#setUnread(file, entry, error);
+      this.#setUnread(file, entry, error instanceof Error ? error.message : String(error));
       return true;
     }
+    if (content === undefined) return this.#readAside(file, stamp, reread, entry);
     const digest = hash('sha256', content);
     if (entry?.digest === digest) {
       this.#entries.set(file, { ...entry, stamp, reread });
       return false;
     }
     const empty = content.length === 0;
-    try {
-      this.#set(file, entry, { stamp, reread, digest, empty }, await this.#load(file, content, entry));
-    } catch (error) {
-      if (!(error instanceof ReaderFailed)) throw error;
-      this.#setUnread(file, entry, error);
-    }
+    this.#set(file, entry, { stamp, reread, digest, empty }, await this.#load(file, content, entry));
     return true;
   }
 
-  #setUnread(file: string, entry: Entry | undefined, error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
+  async #readAside(file: string, stamp: Stamp, reread: boolean, entry: Entry | undefined): Promise<boolean> {
+    const request = { file, stamp, digest: entry?.digest, nodePorts: this.#nodePorts };
+    const { end, loaded } = await loadAside(request, entry?.pieces);
+    switch (end.outcome) {
+      case 'moved':
+        this.#pending.set(file, { stamp, due: performance.now() + SETTLED_MS });
+        return false;
+      case 'same':
+        if (entry !== undefined) this.#entries.set(file, { ...entry, stamp, reread });
+        return false;
+      case 'unread':
+        this.#setUnread(file, entry, end.reason);
+        return true;
+      case 'read': {
+        const { digest, complaint } = end;
+        const result = complaint === undefined ? loaded : refused(file, complaint);
+        this.#set(file, entry, { stamp, reread, digest, empty: false }, result);
+        return true;
+      }
+    }
+  }
+
+  #setUnread(file: string, entry: Entry | undefined, reason: string): void {
     // Without a stamp it is tried again each time.
     const nothing = { stamp: '', reread: false, digest: '', empty: false };
     this.#set(file, entry, nothing, refused(file, `cannot be read: ${reason}`));
   }
 
-  async #load(file: string, content: Uint8Array<ArrayBuffer>, entry: Entry | undefined): Promise<LoadedFile> {
+  async #load(file: string, content: Uint8Array, entry: Entry | undefined): Promise<LoadedFile> {
     if (content.length === 0 && entry !== undefined && entry.objects.length > 0) {
       return refused(file, 'is empty; write it again, or remove the file to remove its objects');
     }
-    if (!isUtf8(content)) return refused(file, 'is not UTF-8; save it in this encoding');
-    const known: KnownPieces = entry?.pieces ?? new Map();
-    // The parser of JSON makes no pauses.
-    const here = content.length <= ASIDE_BYTES || (known.size > 0 && content[0] !== OPENING_BRACE);
-    if (here) {
-      const text = new TextDecoder().decode(content);
-      const loaded = await inSlices(loadWithin(ASIDE_BYTES, text, file, this.#reader, known));
-      if (loaded !== undefined) return loaded;
-    }
-    return loadAside(content, file, this.#nodePorts, known);
+    if (!isUtf8(content)) return refused(file, NOT_UTF8);
+    return inSlices(loadText(new TextDecoder().decode(content), file, this.#reader, entry?.pieces));
   }
 
   #set(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pieces of a text one after the other, each by the hash of its text, and checked unless that is known to be good.
-// Keeps nothing, so that it can run on another thread than those who keep.
+// Keeps nothing, so that it can run on another process than those who keep.
 
 import { hash } from 'node:crypto';
 import type { ObjectReader } from './objects.ts';
@@ -23,52 +23,29 @@ export interface ReadPiece {
 /** Keys of results without problems. */
 export type KnownKeys = Pick<ReadonlySet<string>, 'has'>;
 
-/** Yields where it may be interrupted. Ends with false where more than `mostNew` characters would have to be parsed. */
-export function readPieces(
-  text: string,
-  reader: ObjectReader,
-  known: KnownKeys,
-  mostNew = Infinity,
-): Generator<ReadPiece, boolean> {
+/** Yields where it may be interrupted. */
+export function readPieces(text: string, reader: ObjectReader, known: KnownKeys): Generator<ReadPiece, void> {
   const value = parseJson(text);
-  if (value === undefined) return readYaml(text.replace(/^\uFEFF/, ''), reader, known, mostNew);
+  if (value === undefined) return readYaml(text.replace(/^\uFEFF/, ''), reader, known);
   return readJson(value, text, reader, known);
 }
 
-function* readYaml(
-  text: string,
-  reader: ObjectReader,
-  known: KnownKeys,
-  mostNew: number,
-): Generator<ReadPiece, boolean> {
+function* readYaml(text: string, reader: ObjectReader, known: KnownKeys): Generator<ReadPiece, void> {
   let cutBroke = false;
-  let left = mostNew;
   for (const piece of cutPieces(text)) {
     const key = keyOf(piece);
-    let result: PieceResult | undefined;
-    if (!known.has(key)) {
-      left -= piece.text.length;
-      if (left < 0) return false;
-      result = parsePiece(piece, reader);
-    }
+    const result = known.has(key) ? undefined : parsePiece(piece, reader);
     cutBroke ||= piece.head !== undefined && result?.broken === true;
     yield { key, line: piece.line, result, whole: false };
   }
   if (cutBroke) {
     // Text that is only YAML as a whole, if at all: the parser of the whole has the last word.
-    if (text.length > mostNew) return false;
     const piece: Piece = { text, line: 1 };
     yield { key: keyOf(piece), line: 1, result: parsePiece(piece, reader), whole: true };
   }
-  return true;
 }
 
-function* readJson(
-  value: unknown,
-  text: string,
-  reader: ObjectReader,
-  known: KnownKeys,
-): Generator<ReadPiece, boolean> {
+function* readJson(value: unknown, text: string, reader: ObjectReader, known: KnownKeys): Generator<ReadPiece, void> {
   let sound = true;
   for (const item of listItems(value)) {
     const key = hash('sha256', JSON.stringify(item), 'base64');
@@ -80,7 +57,6 @@ function* readJson(
     // The items were checked without their text; who is to be told of a problem needs its place.
     yield { key: keyOf({ text }), line: 1, result: checkValues([value], reader, text), whole: true };
   }
-  return true;
 }
 
 function keyOf({ head, text }: Pick<Piece, 'head' | 'text'>): string {

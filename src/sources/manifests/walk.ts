@@ -89,8 +89,7 @@ class Walker implements Walked {
 
   async #addFile(path: string, stats: BigIntStats, mayBeLink: boolean): Promise<void> {
     if (!stats.isFile()) return;
-    const stamp = `${identityOf(stats)}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`;
-    this.files.set(path, { stamp, changed: Number(stats.ctimeMs) });
+    this.files.set(path, { stamp: stampOf(stats), changed: Number(stats.ctimeMs) });
     if (mayBeLink) await this.#watchLinked(path);
   }
 
@@ -126,6 +125,10 @@ class Walker implements Walked {
     if (isGone(error)) return;
     this.unreadable.set(path, error instanceof Error ? error : new Error(String(error)));
   }
+}
+
+export function stampOf(stats: BigIntStats): Stamp {
+  return `${identityOf(stats)}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`;
 }
 
 export function isGone(error: unknown): boolean {

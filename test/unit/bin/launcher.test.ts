@@ -50,7 +50,7 @@ describe('bin/bpfsvc', () => {
     installOwnNode();
     installMain('dist/cli/main.js');
     installMain('src/cli/main.ts');
-    const options = '--max-semi-space-size=4\n--heap-growing-percent=20\n--disable-warning=ExperimentalWarning';
+    const options = '--max-semi-space-size=4\n--heap-growing-percent=50\n--disable-warning=ExperimentalWarning';
     expect(launch()).toEqual({
       status: 0,
       stdout: `v24.1.0\n${options}\nHOME/bin/../dist/cli/main.js\nmaps\nlist\na b`,

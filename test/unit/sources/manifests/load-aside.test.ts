@@ -1,26 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 // A file read by another process means what it means here.
 
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { hash } from 'node:crypto';
+import { mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Store } from '../../../../src/model/store.ts';
+import type { AsideRequest } from '../../../../src/sources/manifests/load-aside.ts';
 import { loadAside } from '../../../../src/sources/manifests/load-aside.ts';
 import type { LoadedFile } from '../../../../src/sources/manifests/load.ts';
-import { loadText, loadWithin } from '../../../../src/sources/manifests/load.ts';
+import { loadText } from '../../../../src/sources/manifests/load.ts';
 import { ManifestSource } from '../../../../src/sources/manifests/manifest-source.ts';
 import { ObjectReader } from '../../../../src/sources/manifests/objects.ts';
 import { DEFAULT_NODE_PORTS } from '../../../../src/sources/manifests/port-range.ts';
 import { problemText } from '../../../../src/sources/manifests/problem.ts';
+import { stampOf } from '../../../../src/sources/manifests/walk.ts';
 import { waitFor } from '../../../support/wait.ts';
 import { CIDRS, endpoints, node, service, slice, yaml } from './build.ts';
 
 /** For a machine that is busy with everything else. */
 const PATIENCE = { deadlineMs: 60_000 };
 
-const aside = (text: string, known?: LoadedFile['pieces']) =>
-  loadAside(new TextEncoder().encode(text), 'x.yaml', DEFAULT_NODE_PORTS, known);
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'bpfsvc-large-'));
+});
+
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+async function aside(text: string, known?: LoadedFile['pieces']): Promise<LoadedFile> {
+  const file = join(directory, 'x.yaml');
+  writeFileSync(file, text);
+  const stamp = stampOf(statSync(file, { bigint: true }));
+  const { end, loaded } = await loadAside({ file, stamp, digest: undefined, nodePorts: DEFAULT_NODE_PORTS }, known);
+  expect(end).toMatchObject({ outcome: 'read', complaint: undefined });
+  return loaded;
+}
+
+/** Without the directory, which is not the same each time. */
+const told = ({ problems }: LoadedFile): string[] =>
+  problems.map((problem) => problemText({ ...problem, file: 'x.yaml' }));
 
 function here(text: string): LoadedFile {
   const steps = loadText(text, 'x.yaml', new ObjectReader(DEFAULT_NODE_PORTS));
@@ -61,14 +84,14 @@ describe.each(forms)('%s in another process', (_, write) => {
   });
 
   it('have the same problems, also when all but them is known', async () => {
-    const expected = here(write(0)).problems.map(problemText);
+    const expected = told(here(write(0)));
     const first = await aside(write(0));
     const again = await aside(write(0), first.pieces);
     expect(expected).toEqual([
       expect.stringMatching(/^x\.yaml:\d+:\d+: Service default\/s300: spec\.ports\[0\]\.port: 0 is not/),
     ]);
-    expect(first.problems.map(problemText)).toEqual(expected);
-    expect(again.problems.map(problemText)).toEqual(expected);
+    expect(told(first)).toEqual(expected);
+    expect(told(again)).toEqual(expected);
     expect(again.objects).toHaveLength(602);
   });
 });
@@ -101,27 +124,38 @@ describe('an endpoint', () => {
   });
 });
 
-describe('a reading with a limit', () => {
-  const within = (mostNew: number, text: string, known: LoadedFile['pieces']) => {
-    const steps = loadWithin(mostNew, text, 'x.yaml', new ObjectReader(DEFAULT_NODE_PORTS), known);
-    let step = steps.next();
-    while (step.done !== true) step = steps.next();
-    return step.value;
+describe('a reading', () => {
+  const end = async (content: string | Uint8Array, changes: Partial<AsideRequest> = {}) => {
+    const file = join(directory, 'x.yaml');
+    writeFileSync(file, content);
+    const stamp = stampOf(statSync(file, { bigint: true }));
+    const request = { file, stamp, digest: undefined, nodePorts: DEFAULT_NODE_PORTS, ...changes };
+    return (await loadAside(request)).end;
   };
-  const text = (port: number) => yaml(...objects(port));
 
-  it('is given up when more than that is new, and finished when it is known', () => {
-    expect(within(1000, text(80), new Map())).toBeUndefined();
-    const { pieces } = here(text(80));
-    expect(within(1000, text(81), pieces)?.objects).toEqual(here(text(81)).objects);
-    expect(within(10, text(81), pieces)).toBeUndefined();
+  it('is not made of content that is known', async () => {
+    expect(await end('a: b', { digest: hash('sha256', 'a: b') })).toEqual({ outcome: 'same' });
+  });
+
+  it('is not made of a file that is another than the one that was seen, or has gone', async () => {
+    expect(await end('a: b', { stamp: '1:2:3' })).toEqual({ outcome: 'moved' });
+    expect(await end('a: b', { file: join(directory, 'gone.yaml') })).toEqual({ outcome: 'moved' });
+  });
+
+  it('tells what keeps it from reading', async () => {
+    const reason = 'EISDIR: illegal operation on a directory, read';
+    expect(await end('a: b', { file: directory })).toEqual({ outcome: 'unread', reason });
+  });
+
+  it('complains of what is no UTF-8', async () => {
+    expect(await end(Uint8Array.of(0x61, 0xff))).toMatchObject({ complaint: 'is not UTF-8; save it in this encoding' });
   });
 });
 
 describe('YAML that is broken', () => {
   it('is told with its place', async () => {
     const text = `${yaml(...objects(80))}---\na:\n  - b\n c: d\n`;
-    expect((await aside(text)).problems.map(problemText)).toEqual(here(text).problems.map(problemText));
+    expect(told(await aside(text))).toEqual(told(here(text)));
     expect((await aside(text)).problems).toHaveLength(1);
   });
 });
@@ -142,7 +176,6 @@ function isReader(pid: string): boolean {
 
 describe('a large file', () => {
   const filler = `# ${'x'.repeat(1000)}\n`.repeat(600);
-  let directory: string;
   let store: Store;
   let source: ManifestSource;
   const port = () => store.services.get('default/s300')?.ports[0]?.port;
@@ -153,17 +186,13 @@ describe('a large file', () => {
   };
 
   beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'bpfsvc-large-'));
     store = new Store();
     const log = { info: () => undefined, warn: () => undefined };
     const options = { serviceCidrs: CIDRS, nodePortRange: DEFAULT_NODE_PORTS, store, log };
     source = new ManifestSource({ paths: [directory], ...options });
   });
 
-  afterEach(async () => {
-    await source.stop();
-    rmSync(directory, { recursive: true });
-  });
+  afterEach(() => source.stop());
 
   it('is not read when its reader is killed, and read again', async () => {
     put(filler + yaml(...objects(80)));
