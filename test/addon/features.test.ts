@@ -146,6 +146,31 @@ describe('requireFeatures', () => {
   });
 });
 
+describe('bpfsvc check', () => {
+  const check = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN, 'check'];
+
+  it('shows each feature on a line: probed, its state, what is used', async () => {
+    const [header, ...lines] = (await run('env', ['NO_COLOR=1', ...check])).split('\n');
+    expect(header).toMatch(/^FEATURE +PROBED +STATE +USES +DETAIL$/);
+    expect(lines).toHaveLength(FEATURES.length);
+    for (const line of lines)
+      expect(line).toMatch(/^[a-z0-9-]+ +(yes|no|unknown) +(native|fallback|refused|unused) +\S/);
+  });
+
+  it('fails where bpfsvc cannot run, names the kernel and what lacks, and shows the table all the same', async () => {
+    const refused = run('setpriv', ['--bounding-set=-all', '--inh-caps=-all', ...check]);
+    await expect(refused).rejects.toThrow(
+      /bpfsvc does not run on this Linux \S+ for want of bpf, .*tcx.*; see DETAIL above/,
+    );
+    await expect(refused).rejects.toMatchObject({
+      cause: {
+        exitCode: 1,
+        stdout: expect.stringMatching(/bpf +no +refused +- +this process has no CAP_BPF/) as string,
+      },
+    });
+  });
+});
+
 describe('requireFor', () => {
   const feature = (ok: boolean): Feature => ({
     id: 'x',
