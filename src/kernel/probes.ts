@@ -2,6 +2,8 @@
 // The tiny programs and maps that features.ts tries on the kernel, each answering one question. Probes never look at
 // the kernel's version: distributions carry features back, and builds leave them out.
 
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { addon } from './addon.ts';
 import { ATTACH_TYPE, MAP_FLAG, MAP_TYPE, PROGRAM_TYPE } from './constants.ts';
 
@@ -68,6 +70,33 @@ export function hasCgroupLinks(): boolean {
 export function hasXdpLinks(): boolean {
   const program = { type: PROGRAM_TYPE.XDP, expectedAttachType: ATTACH_TYPE.XDP, instructions: RETURN_ONE };
   return addon.probeLink(program, ATTACH_TYPE.XDP, 'loopback') === '';
+}
+
+/** INET_DIAG_NOCOOKIE: whatever socket has these addresses. */
+const ANY_COOKIE = 0xffff_ffff_ffff_ffffn;
+
+/** Ends a socket made for this. Empty: it worked; otherwise the errno's name. */
+export async function sockDiagDestroyError(): Promise<string> {
+  const socket = createSocket('udp4');
+  try {
+    await once(socket.bind(0, '127.0.0.1'), 'listening');
+    const own = socket.address();
+    socket.connect(own.port, own.address);
+    await once(socket, 'connect');
+    // It may hear that it has been ended.
+    socket.on('error', () => undefined);
+    const doomed = {
+      cookie: ANY_COOKIE,
+      family: 4,
+      local: own,
+      peer: own,
+      ifindex: 0,
+      netns: '/proc/self/ns/net',
+    } as const;
+    return (await addon.destroyUdpSockets([doomed])).join();
+  } finally {
+    socket.close();
+  }
 }
 
 const PROBE_ARRAY = {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { addon } from '../../src/kernel/addon.ts';
 import { ATTACH_TYPE, MAP_TYPE, PROGRAM_TYPE } from '../../src/kernel/constants.ts';
-import { HELPER } from '../../src/kernel/probes.ts';
+import { HELPER, sockDiagDestroyError } from '../../src/kernel/probes.ts';
 import { run } from '../support/command.ts';
 import { atLeast } from '../support/kernel-version.ts';
 
@@ -128,6 +128,20 @@ async function inChild(before: readonly string[], code: string): Promise<string>
   const child = [...before, process.execPath, '--input-type=module', '--eval', program];
   return (await run('env', child)).trim();
 }
+
+describe('sockDiagDestroyError', () => {
+  it('ends a socket of its own, and leaves nothing behind', async () => {
+    const before = readdirSync('/proc/self/fd').length;
+    expect(await sockDiagDestroyError()).toBe('');
+    expect(readdirSync('/proc/self/fd')).toHaveLength(before);
+  });
+
+  it('is a no without the right to', async () => {
+    const features = new URL('../../src/kernel/probes.ts', import.meta.url).href;
+    const code = `import { sockDiagDestroyError } from '${features}'; console.log(await sockDiagDestroyError())`;
+    expect(await inChild(['setpriv', '--bounding-set=-all', '--inh-caps=-all'], code)).toMatch(/^E(PERM|ACCES)$/);
+  });
+});
 
 describe('probeMapMemory', () => {
   const code = 'console.log(addon.probeMapMemory())';

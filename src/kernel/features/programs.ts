@@ -107,6 +107,20 @@ export const PROGRAM_FEATURES: readonly Feature[] = [
     probe: () => answer(addon.kernelHasFunction('bpf_sock_destroy')),
   },
   {
+    id: 'sock-diag-destroy',
+    what: 'UDP sockets ended by netlink (SOCK_DESTROY)',
+    needed: 'preferred',
+    since: 'Linux 4.9',
+    fallback: 'a UDP socket that can neither be taken over nor ended stays with a backend that ceased to serve',
+    probe: async () => {
+      const error = await probes.sockDiagDestroyError();
+      return answer(
+        error === '',
+        error === '' ? '' : `${error}; needs CONFIG_INET_UDP_DIAG and CONFIG_INET_DIAG_DESTROY`,
+      );
+    },
+  },
+  {
     id: 'redirect-peer',
     what: 'straight to the other end of a veth pair (bpf_redirect_peer)',
     needed: 'unused',
