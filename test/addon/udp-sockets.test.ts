@@ -36,7 +36,9 @@ beforeAll(async () => {
     `addr add ${NEW_SOURCE.v6}/64 dev here nodad`,
   );
   holder = namespace.start('addon/programs/udp-holder.ts');
-  await holder.hear('the program to start');
+  const { ready } = await holder.hear<{ ready: number }>('the program to start');
+  // Some machines allow 4096 at most.
+  await run('prlimit', ['--pid', String(ready), '--nofile=20000:20000']);
 });
 
 afterAll(async () => {

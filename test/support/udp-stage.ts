@@ -68,6 +68,8 @@ export class UdpStage {
   }
 
   async stop(): Promise<void> {
+    for (const end of this.stage.maps.graces?.splice(0) ?? []) end();
+    this.stage.maps.graces = undefined;
     await this.stage.reconciler.stop();
     await this.mover.stop();
   }

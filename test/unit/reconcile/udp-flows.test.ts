@@ -42,12 +42,12 @@ describe.each([4, 6] as const)('over IPv%i', (family) => {
     );
 
   /** Both rows; resolves with their names. */
-  const flow = (clientPort: number, backend: string, proto: Proto): string[] => {
+  const flow = (clientPort: number, backend: string, proto: Proto, ofService: Proto = proto): string[] => {
     const to = { saddr: client, daddr: address(frontend), sport: clientPort, dport: 53, proto };
     const back = { saddr: address(backend), daddr: client, sport: 5353, dport: clientPort, proto };
     const [id] =
       [...udp.stage.kernel.backends].find(([, row]) => row.addr === address(backend) && row.proto === proto) ?? [];
-    const common = { service: udp.serviceOf(frontend, 53, proto), backend: id ?? 0 };
+    const common = { service: udp.serviceOf(frontend, 53, ofService), backend: id ?? 0 };
     const nexthop = UNSPECIFIED[family];
     const put = (key: Flow4Key, saddr: Address, daddr: Address, flags: number): string => {
       const of = {
@@ -70,7 +70,8 @@ describe.each([4, 6] as const)('over IPv%i', (family) => {
   test('both rows of a flow go when its backend ceases to serve, and nothing else goes', async () => {
     await udp.change(service, pods(a, b));
     const gone = [...flow(1, a, Proto.Udp), ...flow(2, a, Proto.Udp)];
-    const kept = [...flow(3, b, Proto.Udp), ...flow(4, a, Proto.Tcp)];
+    // The last: of a TCP Service whose number a UDP Service had before it.
+    const kept = [...flow(3, b, Proto.Udp), ...flow(4, a, Proto.Tcp), ...flow(5, a, Proto.Tcp, Proto.Udp)];
     expect(await udp.change(pods(b))).toMatchObject([{ flows: 2, sockets: 0 }]);
     expect([...flows().keys()].sort()).toEqual(kept.sort());
     expect(gone.filter((name) => flows().has(name))).toEqual([]);

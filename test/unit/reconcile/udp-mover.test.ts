@@ -2,7 +2,6 @@
 // Which sockets of local processes are moved, and when; how they are is not asked here.
 
 import { once } from 'node:events';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Proto } from '../../../src/abi/enums.gen.ts';
 import type { EndpointSlice } from '../../../src/model/types.ts';
@@ -10,6 +9,7 @@ import { Store } from '../../../src/model/store.ts';
 import { address, endpoint, port, serviceRecord, sliceRecord } from '../../support/records.ts';
 import type { Endpoint } from '../../../src/model/types.ts';
 import { UdpStage } from '../../support/udp-stage.ts';
+import { waitFor } from '../../support/wait.ts';
 
 const DNS = '10.96.0.10';
 const dns = serviceRecord('dns', [DNS], { ports: [port(53, { name: 'dns', protocol: 'UDP', nodePort: 30053 })] });
@@ -25,6 +25,11 @@ function terminating(text: string, serving: boolean): Endpoint {
 
 const [A, B, C] = ['10.1.0.1', '10.1.0.2', '10.1.0.3'] as const;
 const [ofA, ofB, ofC] = [`${A}:5353`, `${B}:5353`, `${C}:5353`] as const;
+
+/** The reconciler waits for one, and so does the mover. */
+async function bothGracePeriods(): Promise<void> {
+  await waitFor('both to wait', () => udp.stage.maps.graces?.length === 2, { intervalMs: 0, deadlineMs: 5_000 });
+}
 
 let udp: UdpStage;
 beforeEach(() => {
@@ -44,13 +49,15 @@ describe('a socket whose backend ceases to serve', () => {
     expect(udp.moves).toEqual([[{ cookie: a, from, to: { address: DNS, port: 53 }, mayEnd: true }]]);
     expect([udp.backendOf(a), udp.backendOf(b)]).toEqual([ofB, ofB]);
     expect(udp.counts.row).toEqual({ flows: 0n, sockets: 1n, ended: 0n, waiting: 0n, survivors: 0n });
+    await udp.change(pods('dns', C));
+    expect(udp.counts.row.sockets).toBe(3n);
   });
 
   test('is moved only after programs that had read the old set have ended', async () => {
     await udp.change(dns, pods('dns', A, B));
     udp.stage.maps.graces = [];
     const change = udp.change(pods('dns', B));
-    while (udp.stage.maps.graces.length < 2) await nextTurn();
+    await bothGracePeriods();
     // A program that was on its way writes down what it has chosen.
     const late = udp.connect(DNS, 53, ofA);
     for (const end of udp.stage.maps.graces) end();
@@ -87,6 +94,33 @@ describe('a socket whose backend ceases to serve', () => {
   });
 });
 
+test('a TCP Service that gets the number of a UDP Service that has gone keeps its connections', async () => {
+  await udp.stop();
+  udp = new UdpStage({ capacity: { services: 3 } });
+  const other = {
+    ...dns,
+    name: 'other',
+    clusterIPs: [address('10.96.0.11')],
+    ports: [port(53, { name: 'dns', protocol: 'UDP' })],
+  };
+  await udp.change(dns, other, pods('dns', A), pods('other', A, B));
+  const number = udp.serviceOf(DNS, 53);
+  await udp.change('dns');
+  await udp.stage.leftovers();
+  await udp.change(
+    serviceRecord('web', ['10.96.0.1']),
+    sliceRecord(
+      'web',
+      [A, B].map((text) => endpoint(text)),
+    ),
+  );
+  expect(udp.serviceOf('10.96.0.1', 80, Proto.Tcp)).toBe(number);
+  const tcp = udp.connect('10.96.0.1', 80, `${A}:8080`, Proto.Tcp);
+  expect(await udp.change(pods('other', B))).toMatchObject([{ sockets: 0, survivors: 0 }]);
+  expect(udp.moves).toEqual([]);
+  expect(udp.backendOf(tcp)).toBe(`${A}:8080`);
+});
+
 describe('a backend keeps its sockets', () => {
   test('while it terminates and serves, and loses them when it no longer does', async () => {
     await udp.change(dns, pods('dns', A, B));
@@ -121,7 +155,7 @@ describe('a backend keeps its sockets', () => {
     const socket = udp.connect(DNS, 53, ofA);
     udp.stage.maps.graces = [];
     udp.stage.change(pods('dns', B));
-    while (udp.stage.maps.graces.length < 2) await nextTurn();
+    await bothGracePeriods();
     const applied = once(udp.stage.reconciler, 'applied');
     udp.stage.change(pods('dns', A, B));
     await applied;
