@@ -3,7 +3,6 @@
 // compiled when that is missing.
 
 import path from 'node:path';
-import { compile, findSources } from './compile.ts';
 import type { CompileResult } from './compile.ts';
 
 export const OBJECT_NAME = 'bpfsvc.bpf.o';
@@ -19,6 +18,8 @@ export interface CompileProductOptions {
 }
 
 export async function compileProduct({ outDir, clang }: CompileProductOptions = {}): Promise<CompileResult> {
+  // Only now: an agent that finds its object has no use for what starts compilers, which takes some megabytes.
+  const { compile, findSources } = await import('./compile.ts');
   return compile({
     output: path.join(path.resolve(outDir ?? OBJECT_DIR), OBJECT_NAME),
     root: ROOT,
