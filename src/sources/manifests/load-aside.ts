@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Large files are read by a process of their own: the event loop goes on, and the memory that it takes, some ten times
-// the file, is given back at its end. Of a thread's, half would stay with the agent.
+// Large files are read by a process of their own: the event loop goes on, and the memory that it takes, many times the
+// file's size, is given back at its end. Of a thread's, half would stay with the agent.
 
 import { fork } from 'node:child_process';
 import { extname } from 'node:path';
@@ -40,12 +40,9 @@ export interface Aside {
 /** The neighbour has this file's extension: .ts in the source tree, .js in the build. */
 const PROGRAM = fileURLToPath(new URL(`./load-process${extname(import.meta.url)}`, import.meta.url));
 
-/** It lives too briefly to save memory. */
-const NODE_OPTIONS = ['--max-semi-space-size=16', '--disable-warning=ExperimentalWarning'];
-
 export async function loadAside(what: Omit<AsideRequest, 'known'>, known: KnownPieces = new Map()): Promise<Aside> {
   const loaded = new Assembly(what.file, known);
-  const reader = fork(PROGRAM, [], { serialization: 'advanced', execArgv: NODE_OPTIONS });
+  const reader = fork(PROGRAM, [], { serialization: 'advanced' });
   try {
     const end = await new Promise<AsideEnd>((resolve) => {
       reader.on('message', (reply: AsideReply) => {

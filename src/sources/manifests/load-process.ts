@@ -10,6 +10,7 @@ import { NOT_UTF8 } from './load.ts';
 import { ObjectReader } from './objects.ts';
 import type { ReadPiece } from './read-pieces.ts';
 import { readPieces } from './read-pieces.ts';
+import type { Stamp } from './walk.ts';
 import { isGone, stampOf } from './walk.ts';
 
 const BATCH = 250;
@@ -21,8 +22,14 @@ process.once('disconnect', () => process.exit());
 // Who stops the agent by a signal to the whole group does not mean that a file cannot be read.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 
+interface Content {
+  readonly digest: string;
+  /** Undefined: no UTF-8. */
+  readonly text: string | undefined;
+}
+
 function read({ file, stamp, digest: before, nodePorts, known }: AsideRequest): AsideEnd {
-  let content: Buffer | undefined;
+  let content: Content | undefined;
   try {
     content = readAs(stamp, file);
   } catch (error) {
@@ -30,11 +37,11 @@ function read({ file, stamp, digest: before, nodePorts, known }: AsideRequest): 
     return { outcome: 'unread', reason: error instanceof Error ? error.message : String(error) };
   }
   if (content === undefined) return { outcome: 'moved' };
-  const digest = hash('sha256', content);
+  const { digest, text } = content;
   if (digest === before) return { outcome: 'same' };
-  if (!isUtf8(content)) return { outcome: 'read', digest, complaint: NOT_UTF8 };
+  if (text === undefined) return { outcome: 'read', digest, complaint: NOT_UTF8 };
   let batch: ReadPiece[] = [];
-  for (const piece of readPieces(new TextDecoder().decode(content), new ObjectReader(nodePorts), known)) {
+  for (const piece of readPieces(text, new ObjectReader(nodePorts), known)) {
     batch.push(piece);
     if (batch.length < BATCH) continue;
     reply(batch);
@@ -45,11 +52,12 @@ function read({ file, stamp, digest: before, nodePorts, known }: AsideRequest): 
 }
 
 /** Undefined: it has become another file, or is being written. */
-function readAs(stamp: string, file: string): Buffer | undefined {
+function readAs(stamp: Stamp, file: string): Content | undefined {
   const descriptor = openSync(file, 'r');
   try {
-    const content = readFileSync(descriptor);
-    return stampOf(fstatSync(descriptor, { bigint: true })) === stamp ? content : undefined;
+    const bytes = readFileSync(descriptor);
+    if (stampOf(fstatSync(descriptor, { bigint: true })) !== stamp) return undefined;
+    return { digest: hash('sha256', bytes), text: isUtf8(bytes) ? new TextDecoder().decode(bytes) : undefined };
   } finally {
     closeSync(descriptor);
   }
