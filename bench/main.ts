@@ -124,9 +124,18 @@ async function addMany(bed: Testbed): Promise<Figure[]> {
     total += Number(event['services'] ?? 0);
   }
   const status = await readFile(`/proc/${agent.pid}/status`, 'utf8');
-  const kilobytes = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]);
-  const one = { case: `${SERVICES} services x ${BACKENDS}`, ratio: null, of: null };
-  return [{ ...one, metric: 'agent RSS', value: kilobytes / 1024, unit: 'MiB' }];
+  const figure = (metric: string, field: string): Figure => {
+    const kilobytes = Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]);
+    return {
+      case: `${SERVICES} services x ${BACKENDS}`,
+      metric,
+      value: kilobytes / 1024,
+      unit: 'MiB',
+      ratio: null,
+      of: null,
+    };
+  };
+  return [figure('agent RSS', 'VmRSS'), figure('agent RSS, at most', 'VmHWM')];
 }
 
 function say(text: string): void {

@@ -2,7 +2,7 @@
 // bin/bpfsvc in a tree made for it, with programs that tell how they were called in Node's place.
 
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -45,12 +45,15 @@ function launch(program = path.join(home, 'bin/bpfsvc'), search = SYSTEM) {
   return { status, stdout: stdout.trim().replaceAll(home, 'HOME'), stderr: stderr.trim().replaceAll(home, 'HOME') };
 }
 
+/** Of V8's heap. */
+const LIMITS = ['--max-semi-space-size=4', '--heap-growing-percent=50'];
+
 describe('bin/bpfsvc', () => {
   it('runs what was built, on the Node beside it, with the arguments as they were', () => {
     installOwnNode();
     installMain('dist/cli/main.js');
     installMain('src/cli/main.ts');
-    const options = '--max-semi-space-size=4\n--heap-growing-percent=50\n--disable-warning=ExperimentalWarning';
+    const options = [...LIMITS, '--disable-warning=ExperimentalWarning'].join('\n');
     expect(launch()).toEqual({
       status: 0,
       stdout: `v24.1.0\n${options}\nHOME/bin/../dist/cli/main.js\nmaps\nlist\na b`,
@@ -102,5 +105,12 @@ describe('bin/bpfsvc', () => {
     const bin = path.join(home, 'tools');
     mkdirSync(bin);
     expect(launch(undefined, bin).stderr).toMatch(/needs Node 24 or newer, found none on PATH/);
+  });
+});
+
+describe('the bench', () => {
+  it('measures the control plane under the limits that a user has', () => {
+    const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: { bench: string } };
+    expect(scripts.bench).toBe(`node ${LIMITS.join(' ')} bench/main.ts`);
   });
 });
