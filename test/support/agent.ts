@@ -35,6 +35,9 @@ const PROGRAMS = {
   product: [pathOf('bin/bpfsvc')],
 } as const;
 
+/** An emulated machine takes half a minute to strip the types of the source. */
+const USUAL_PROGRAM = process.env['BPFSVC_TEST_PROGRAM'] === 'product' ? 'product' : 'source';
+
 export class Agent implements AsyncDisposable {
   readonly node: ClusterNode;
   readonly log: LogEvent[] = [];
@@ -80,7 +83,7 @@ export class Agent implements AsyncDisposable {
   /** Starts without waiting. */
   launch(): void {
     const { node } = this;
-    const { manifests, program = 'source', arguments: extra = [], wrapper = [] } = this.#options;
+    const { manifests, program = USUAL_PROGRAM, arguments: extra = [], wrapper = [] } = this.#options;
     const options = ['--manifests', manifests.directory, '--node-name', node.name, ...this.#whereabouts()];
     const settings = [
       '--cgroup',
@@ -140,7 +143,7 @@ export class Agent implements AsyncDisposable {
 
   /** A subcommand on this node, whether the agent runs or not. */
   cli(...args: readonly string[]): Promise<string> {
-    const [command, ...program] = PROGRAMS[this.#options.program ?? 'source'];
+    const [command, ...program] = PROGRAMS[this.#options.program ?? USUAL_PROGRAM];
     const enter = ['--net=' + this.node.netnsPath, command, ...program];
     return run('nsenter', [...enter, ...args, ...this.#whereabouts()]);
   }
