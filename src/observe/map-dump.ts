@@ -128,8 +128,9 @@ function* mapRows<R>(rows: Iterable<R>, toCells: (row: R) => CellRow): Generator
 
 /** Of services that have a name; others are not in use. */
 function presentSets({ names, sets }: Pick<DumpContext, 'names' | 'sets'>): SetView[] {
-  const ids = [...names.services.keys()].sort((a, b) => a - b);
-  return ids.flatMap((id) => [sets.read(2 * id), sets.read(2 * id + 1)]);
+  const ids = [...names.services.keys()].sort((a, b) => a - b).flatMap((id) => [2 * id, 2 * id + 1]);
+  sets.prepare(ids);
+  return ids.map((id) => sets.read(id));
 }
 
 function controlRows(map: NativeMap): CellRow[] {

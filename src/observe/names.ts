@@ -31,6 +31,9 @@ export class Names {
   readonly services: ReadonlyMap<number, Service>;
   readonly backends: ReadonlyMap<number, Backend>;
   readonly #interfaces: ReadonlyMap<number, string>;
+  /** Made once: many rows name the same thing. */
+  readonly #serviceRefs = new Map<number, ServiceRef>();
+  readonly #backendRefs = new Map<number, BackendRef>();
 
   constructor(
     services: Iterable<Row<number, Service>>,
@@ -43,13 +46,21 @@ export class Names {
   }
 
   service(id: number): ServiceRef {
-    const row = this.services.get(id);
-    return { id, name: row === undefined ? null : serviceName(row) };
+    let ref = this.#serviceRefs.get(id);
+    if (ref === undefined) {
+      const row = this.services.get(id);
+      this.#serviceRefs.set(id, (ref = { id, name: row === undefined ? null : serviceName(row) }));
+    }
+    return ref;
   }
 
   backend(id: number): BackendRef {
-    const row = this.backends.get(id);
-    return { id, address: row?.addr ?? null, port: row?.port ?? null };
+    let ref = this.#backendRefs.get(id);
+    if (ref === undefined) {
+      const row = this.backends.get(id);
+      this.#backendRefs.set(id, (ref = { id, address: row?.addr ?? null, port: row?.port ?? null }));
+    }
+    return ref;
   }
 
   interface(id: number): InterfaceRef {
@@ -66,8 +77,21 @@ export function protocolName(proto: number): string {
   return PROTO_NAMES[proto] ?? String(proto);
 }
 
+type FlagNames = Readonly<Record<number, string>>;
+
+/** By what the flags mean, then by the flags: a million rows have a dozen combinations. */
+const COMBINATIONS = new Map<FlagNames, Map<number, readonly string[]>>();
+
 /** Bits by name; what has no name is a number. */
-export function flagNames(flags: number, names: Readonly<Record<number, string>>): string[] {
+export function flagNames(flags: number, names: FlagNames): readonly string[] {
+  let combinations = COMBINATIONS.get(names);
+  if (combinations === undefined) COMBINATIONS.set(names, (combinations = new Map<number, readonly string[]>()));
+  let known = combinations.get(flags);
+  if (known === undefined) combinations.set(flags, (known = namesOf(flags, names)));
+  return known;
+}
+
+function namesOf(flags: number, names: FlagNames): readonly string[] {
   const known = Object.entries(names).filter(([bit]) => flags & Number(bit));
   const rest = known.reduce((left, [bit]) => left & ~Number(bit), flags);
   return [...known.map(([, name]) => name), ...(rest === 0 ? [] : [`0x${(rest >>> 0).toString(16)}`])];

@@ -15,7 +15,7 @@ import type { SetReader, SetView } from './sets.ts';
 
 export interface ServiceRows {
   readonly names: Names;
-  readonly sets: Pick<SetReader, 'read'>;
+  readonly sets: Pick<SetReader, 'prepare' | 'read'>;
   readonly frontends: Iterable<Row<FrontendKey, Frontend>>;
   readonly sockets: Iterable<Row<unknown, Pick<Socket, 'service' | 'backend'>>>;
   /** Of both families. */
@@ -79,6 +79,7 @@ export function buildServiceViews(rows: ServiceRows, wanted?: string): ServiceVi
   );
   const frontends = groupFrontends(rows.frontends);
   const counters = countPairs(rows);
+  rows.sets.prepare(chosen.flatMap(([id]) => Object.values(setIds(id))));
   return chosen
     .map(([id, row]): ServiceView => {
       const ids = setIds(id);
@@ -170,22 +171,20 @@ function backendViews(
   sets: Readonly<Record<SetScope, SetView>>,
   counters: ReadonlyMap<number, Counters>,
 ): BackendView[] {
-  const slots = new Map<number, Partial<Record<SetScope, number>>>();
-  for (const scope of ['cluster', 'local'] as const) {
-    for (const { backend, slots: count } of sets[scope].span?.shares ?? []) {
-      slots.set(backend, { ...slots.get(backend), [scope]: count });
-    }
+  const slots = new Map<number, Slots>();
+  for (const { backend, slots: cluster } of sets.cluster.span?.shares ?? []) slots.set(backend, { cluster });
+  for (const { backend, slots: local } of sets.local.span?.shares ?? []) {
+    const known = slots.get(backend);
+    if (known === undefined) slots.set(backend, { local });
+    else known.local = local;
   }
   for (const [backend, { active }] of counters) if (active > 0 && !slots.has(backend)) slots.set(backend, {});
-  return [...slots].map(([id, of]) => backendView(names, id, of, counters.get(id))).sort(compareBackends);
+  return Array.from(slots, ([id, of]) => backendView(names, id, of, counters.get(id))).sort(compareBackends);
 }
 
-function backendView(
-  names: Names,
-  id: number,
-  slots: Partial<Record<SetScope, number>>,
-  counters: Counters = NOTHING,
-): BackendView {
+type Slots = Partial<Record<SetScope, number>>;
+
+function backendView(names: Names, id: number, slots: Slots, counters: Counters = NOTHING): BackendView {
   const row = names.backends.get(id);
   const flags = row?.flags ?? 0;
   return {
@@ -194,9 +193,14 @@ function backendView(
     port: row?.port ?? null,
     locality: locality(flags),
     weight: row?.weight ?? 0,
-    retired: (flags & BackendFlags.Retired) !== 0 || Object.keys(slots).length === 0,
+    retired: (flags & BackendFlags.Retired) !== 0 || (slots.cluster === undefined && slots.local === undefined),
     slots,
-    ...counters,
+    active: counters.active,
+    opened: counters.opened,
+    inPackets: counters.inPackets,
+    outPackets: counters.outPackets,
+    inBytes: counters.inBytes,
+    outBytes: counters.outBytes,
   };
 }
 

@@ -35,18 +35,27 @@ const SEGMENT_SLOTS = SlotGeometry.SlotsPerBlock * SlotGeometry.BlocksPerSegment
 export class SetReader {
   readonly #maps: SlotMaps;
   readonly #spans = new Map<number, Span>();
+  readonly #tally = new Tally();
 
   constructor(maps: SlotMaps) {
     this.#maps = maps;
   }
 
   read(set: number): SetView {
+    const { mode, first, slots } = this.place(set);
+    return { id: set, mode, span: slots > 0 ? this.#span(first, slots) : undefined };
+  }
+
+  /** What a set's word says, without a look at slots. */
+  place(set: number): { readonly mode: string; readonly first: number; readonly slots: number } {
     const { mode, first, count } = unpackSet(this.#maps.readSet(set));
-    return {
-      id: set,
-      mode: SET_MODE_NAMES[mode] ?? String(mode),
-      span: mode === SetMode.Hash && count > 0 ? this.#span(first, count) : undefined,
-    };
+    return { mode: modeName(mode), first, slots: mode === SetMode.Hash ? count : 0 };
+  }
+
+  /** Reads the tables of many sets in the order in which they lie: to read slots far from the last ones costs a mapping. */
+  prepare(sets: Iterable<number>): void {
+    const places = Array.from(sets, (set) => this.place(set)).filter(({ slots }) => slots > 0);
+    for (const { first, slots } of places.sort((a, b) => a.first - b.first)) this.#span(first, slots);
   }
 
   #span(first: number, slots: number): Span {
@@ -58,11 +67,50 @@ export class SetReader {
 
   #readSpan(first: number, slots: number): Span {
     const segment = Math.floor(first / SEGMENT_SLOTS);
-    const counts = new Map<number, number>();
-    if (segment < this.#maps.slotSegments()) {
-      for (const backend of this.#maps.slots(first, slots)) counts.set(backend, (counts.get(backend) ?? 0) + 1);
-    }
-    const shares = [...counts].map(([backend, count]) => ({ backend, slots: count }));
+    const exists = segment < this.#maps.slotSegments();
+    const shares = exists ? this.#tally.shares(this.#maps.slots(first, slots)) : [];
     return { first, slots, segment, shares: shares.sort((a, b) => a.backend - b.backend) };
+  }
+}
+
+// --- internal ---
+
+function modeName(mode: SetMode): string {
+  return SET_MODE_NAMES[mode] ?? String(mode);
+}
+
+/** More backends than any map has; slots that name others are damaged, and are counted nevertheless. */
+const USUAL_BACKENDS = 2 ** 22;
+
+/** Counts millions of slots in arrays that it keeps: a Map of its own for each table takes ten times as long. */
+class Tally {
+  #counts = new Uint32Array(1024);
+  readonly #seen: number[] = [];
+  readonly #unusual = new Map<number, number>();
+
+  shares(slots: Uint32Array): Share[] {
+    for (const backend of slots) {
+      if (backend >= this.#counts.length && !this.#grow(backend)) {
+        this.#unusual.set(backend, (this.#unusual.get(backend) ?? 0) + 1);
+        continue;
+      }
+      const count = this.#counts[backend] ?? 0;
+      if (count === 0) this.#seen.push(backend);
+      this.#counts[backend] = count + 1;
+    }
+    const shares = this.#seen.map((backend) => ({ backend, slots: this.#counts[backend] ?? 0 }));
+    for (const backend of this.#seen) this.#counts[backend] = 0;
+    for (const [backend, count] of this.#unusual) shares.push({ backend, slots: count });
+    this.#seen.length = 0;
+    this.#unusual.clear();
+    return shares;
+  }
+
+  #grow(backend: number): boolean {
+    if (backend >= USUAL_BACKENDS) return false;
+    const counts = new Uint32Array(2 ** (32 - Math.clz32(backend)));
+    counts.set(this.#counts);
+    this.#counts = counts;
+    return true;
   }
 }

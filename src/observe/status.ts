@@ -113,9 +113,9 @@ function countSets(services: readonly number[], reader: SetReader, segments: num
   const sets = { hash: 0, reject: 0, drop: 0 };
   const tables = new Map<number, number>();
   for (const set of services.flatMap((id) => [2 * id, 2 * id + 1])) {
-    const { mode, span } = reader.read(set);
+    const { mode, first, slots } = reader.place(set);
     if (mode in sets) sets[mode as keyof typeof sets]++;
-    if (span !== undefined) tables.set(span.first, span.slots);
+    if (slots > 0) tables.set(first, slots);
   }
   return { sets, tables: { count: tables.size, slots: [...tables.values()].reduce((a, b) => a + b, 0), segments } };
 }

@@ -9,7 +9,7 @@ import { openDatapath, remarkOthers } from '../open-datapath.ts';
 import { cellTable } from '../print/cells.ts';
 import { bold } from '../print/colors.ts';
 import type { Format, Write } from '../print/document.ts';
-import { toJson, toYaml } from '../print/document.ts';
+import { toJson, toYaml, writeTogether } from '../print/document.ts';
 import { remark, stdout } from '../stdout.ts';
 import { UsageError } from '../usage-error.ts';
 
@@ -36,10 +36,14 @@ export async function writeDumps<R extends object>(
   const all = [...dumps];
   switch (format) {
     case 'table':
-      writeTables(all, table, write);
+      writeTogether(write, (add) => {
+        writeTables(all, table, add);
+      });
       return;
     case 'json':
-      writeJson(fingerprint, all, write);
+      writeTogether(write, (add) => {
+        writeJson(fingerprint, all, add);
+      });
       return;
     case 'yaml':
       write(await toYaml({ fingerprint, maps: Object.fromEntries(all.map(([name, rows]) => [name, [...rows]])) }));

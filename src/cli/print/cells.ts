@@ -14,8 +14,8 @@ export function cellTable(rows: Iterable<CellRow>): string[] {
   if (first === undefined) return [];
   const names = Object.keys(first);
   const columns = names.map((name): Column => {
-    const values = all.map((row) => row[name] ?? null).filter((cell) => cell !== null);
-    const numbers = values.length > 0 && values.every(isNumber);
+    const numbers =
+      all.some((row) => isNumber(row[name] ?? null)) && all.every((row) => isNumberOrNull(row[name] ?? null));
     return { header: heading(name), ...(numbers && { align: 'right' }) };
   });
   return formatTable(
@@ -29,9 +29,9 @@ export function cellText(cell: Cell): string {
   if (cell === null) return '-';
   if (typeof cell !== 'object') return cell === '' ? '-' : String(cell);
   if (isList(cell)) return cell.length === 0 ? '-' : cell.join(',');
-  const id = 'id' in cell ? `#${String(cell.id)}` : '';
-  const text = 'name' in cell ? cell.name : endpointText(cell.address, cell.port);
-  return [text, id].filter((part) => part !== null && part !== '').join(' ');
+  const text = ('name' in cell ? cell.name : endpointText(cell.address, cell.port)) ?? '';
+  if (!('id' in cell)) return text;
+  return text === '' ? `#${String(cell.id)}` : `${text} #${String(cell.id)}`;
 }
 
 export function endpointText(address: Address, port: number | null): string;
@@ -45,6 +45,10 @@ export function endpointText(address: Address | null, port: number | null): stri
 
 function isList(cell: Cell): cell is readonly (string | number)[] {
   return Array.isArray(cell);
+}
+
+function isNumberOrNull(cell: Cell): boolean {
+  return cell === null || isNumber(cell);
 }
 
 function isNumber(cell: Cell): boolean {

@@ -17,7 +17,9 @@ export interface Printable {
 export async function print(format: Format, result: Printable, write: Write): Promise<void> {
   switch (format) {
     case 'table':
-      for (const line of result.table()) write(`${line}\n`);
+      writeTogether(write, (add) => {
+        for (const line of result.table()) add(`${line}\n`);
+      });
       return;
     case 'json':
       write(`${toJson(result.data(), 2)}\n`);
@@ -25,6 +27,20 @@ export async function print(format: Format, result: Printable, write: Write): Pr
     case 'yaml':
       write(await toYaml(result.data()));
   }
+}
+
+const TOGETHER_CHARACTERS = 2 ** 16;
+
+/** Many small pieces in few large ones: each write is a system call, and there may be a million lines. */
+export function writeTogether(write: Write, produce: (add: Write) => void): void {
+  let waiting = '';
+  produce((text) => {
+    waiting += text;
+    if (waiting.length < TOGETHER_CHARACTERS) return;
+    write(waiting);
+    waiting = '';
+  });
+  if (waiting !== '') write(waiting);
 }
 
 /** Counters have 64 bits: a number where that is exact, and digits as text beyond 2^53. */

@@ -43,9 +43,10 @@ export function servicesTable(services: readonly ServiceView[]): string[] {
   const [frontendHeader = '', ...frontendLines] = frontends;
   const [backendHeader = '', ...backendLines] = backends;
   const lines = [frontendHeader, `${MARK}${backendHeader}`];
+  let [frontend, backend] = [0, 0];
   for (const { frontends: above, backends: below, empty } of groups) {
-    lines.push(...frontendLines.splice(0, above.length));
-    lines.push(...backendLines.splice(0, below.length).map((line) => `${MARK}${line}`));
+    for (const end = frontend + above.length; frontend < end; frontend++) lines.push(frontendLines[frontend] ?? '');
+    for (const end = backend + below.length; backend < end; backend++) lines.push(MARK + (backendLines[backend] ?? ''));
     if (empty !== undefined) lines.push(`${MARK}${empty}`);
   }
   return lines;
@@ -67,9 +68,13 @@ function groupBySets(service: ServiceView): Group[] {
   return [...groups.values()].map((frontends, index): Group => {
     const scopes = [...new Set(frontends.flatMap(({ internal, external }) => [internal, external]))];
     const inSets = service.backends.filter(({ slots }) => scopes.some((scope) => slots[scope] !== undefined));
-    const draining = index === 0 ? service.backends.filter(({ slots }) => Object.keys(slots).length === 0) : [];
+    const draining = index === 0 ? service.backends.filter(isInNoSet) : [];
     return { service, frontends, backends: [...inSets, ...draining], empty: emptyText(service, scopes, inSets.length) };
   });
+}
+
+function isInNoSet({ slots }: BackendView): boolean {
+  return slots.cluster === undefined && slots.local === undefined;
 }
 
 function emptyText(service: ServiceView, scopes: readonly SetScope[], backends: number): string | undefined {

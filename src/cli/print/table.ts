@@ -12,17 +12,21 @@ export interface Column {
 export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[], header = true): string[] {
   const lines = header ? [columns.map((column) => column.header), ...rows] : rows;
   const widths = columns.map((_, at) => lines.reduce((most, line) => Math.max(most, width(line[at] ?? '')), 0));
-  return lines.map((line) =>
-    columns
-      .map(({ align }, at) => pad(line[at] ?? '', widths[at] ?? 0, align))
-      .join('  ')
-      .trimEnd(),
-  );
+  return lines.map((line) => {
+    let text = '';
+    for (const [at, { align }] of columns.entries()) {
+      text += (at > 0 ? GAP : '') + pad(line[at] ?? '', widths[at] ?? 0, align);
+    }
+    return text.trimEnd();
+  });
 }
+
+const GAP = '  ';
+const ESCAPE = '\u001b';
 
 /** Without what only colours it. */
 export function width(text: string): number {
-  return stripVTControlCharacters(text).length;
+  return text.includes(ESCAPE) ? stripVTControlCharacters(text).length : text.length;
 }
 
 export function pad(text: string, to: number, align?: 'right'): string {

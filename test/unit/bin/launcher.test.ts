@@ -2,7 +2,7 @@
 // bin/bpfsvc in a tree made for it, with programs that tell how they were called in Node's place.
 
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -36,8 +36,8 @@ function installMain(name: string): void {
   writeFileSync(path.join(home, name), '');
 }
 
-function launch(program = path.join(home, 'bin/bpfsvc'), search = SYSTEM) {
-  const { status, stdout, stderr } = spawnSync(program, ['maps', 'list', 'a b'], {
+function launch(program = path.join(home, 'bin/bpfsvc'), search = SYSTEM, args = ['maps', 'list', 'a b']) {
+  const { status, stdout, stderr } = spawnSync(program, args, {
     cwd: '/',
     env: { PATH: search },
     encoding: 'utf8',
@@ -45,20 +45,31 @@ function launch(program = path.join(home, 'bin/bpfsvc'), search = SYSTEM) {
   return { status, stdout: stdout.trim().replaceAll(home, 'HOME'), stderr: stderr.trim().replaceAll(home, 'HOME') };
 }
 
-/** Of V8's heap. */
-const LIMITS = ['--max-semi-space-size=4', '--heap-growing-percent=50'];
-
 describe('bin/bpfsvc', () => {
   it('runs what was built, on the Node beside it, with the arguments as they were', () => {
     installOwnNode();
     installMain('dist/cli/main.js');
     installMain('src/cli/main.ts');
-    const options = [...LIMITS, '--disable-warning=ExperimentalWarning'].join('\n');
+    const options = '--disable-warning=ExperimentalWarning';
     expect(launch()).toEqual({
       status: 0,
       stdout: `v24.1.0\n${options}\nHOME/bin/../dist/cli/main.js\nmaps\nlist\na b`,
       stderr: '',
     });
+  });
+
+  it('keeps the heap of the agent small, which stays, and of no other command', () => {
+    installOwnNode();
+    installMain('dist/cli/main.js');
+    const run = ['--log-level', 'debug', 'run', '--manifests', 'a b'];
+    expect(launch(undefined, SYSTEM, run).stdout.split('\n').slice(1)).toEqual([
+      '--max-semi-space-size=4',
+      '--heap-growing-percent=50',
+      '--disable-warning=ExperimentalWarning',
+      'HOME/bin/../dist/cli/main.js',
+      ...run,
+    ]);
+    expect(launch(undefined, SYSTEM, ['services', 'default/run']).stdout).not.toContain('semi-space');
   });
 
   it('runs the source where nothing was built', () => {
@@ -105,12 +116,5 @@ describe('bin/bpfsvc', () => {
     const bin = path.join(home, 'tools');
     mkdirSync(bin);
     expect(launch(undefined, bin).stderr).toMatch(/needs Node 24 or newer, found none on PATH/);
-  });
-});
-
-describe('the bench', () => {
-  it('measures the control plane under the limits that a user has', () => {
-    const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: { bench: string } };
-    expect(scripts.bench).toBe(`node ${LIMITS.join(' ')} bench/main.ts`);
   });
 });

@@ -2,6 +2,7 @@
 // What results look like: columns, cells, JSON and YAML.
 
 import { describe, expect, it } from 'vitest';
+import { writeDumps } from '../../../src/cli/commands/maps-dump.ts';
 import { cellTable } from '../../../src/cli/print/cells.ts';
 import { print, toJson } from '../../../src/cli/print/document.ts';
 import type { Format } from '../../../src/cli/print/document.ts';
@@ -57,6 +58,18 @@ describe('cellTable', () => {
   });
 });
 
+describe('writeDumps', () => {
+  it.each(['table', 'json'] as const)('writes the rows of a map as %s in few pieces', async (format) => {
+    const rows = Array.from({ length: 50_000 }, (_, id) => ({ id }));
+    const pieces: string[] = [];
+    const write = (piece: string): void => void pieces.push(piece);
+    await writeDumps('f', [['m', rows]], { format, table: cellTable, write });
+    const numbers = pieces.join('').match(/\d+/g) ?? [];
+    expect(numbers.map(Number)).toEqual(rows.map(({ id }) => id));
+    expect(pieces.length).toBeLessThan(20);
+  });
+});
+
 describe('print', () => {
   const result = { table: () => ['a  b'], data: () => ({ list: [1n, 'x'], none: null }) };
 
@@ -72,6 +85,14 @@ describe('print', () => {
     expect(JSON.parse(await printed('json'))).toEqual({ list: [1, 'x'], none: null });
     expect(await printed('yaml')).toBe('list:\n  - 1\n  - x\nnone: null\n');
     expect(await printed('table')).toBe('a  b\n');
+  });
+
+  it('writes many lines in few pieces, none lost', async () => {
+    const lines = Array.from({ length: 50_000 }, (_, i) => `line ${i}`);
+    const pieces: string[] = [];
+    await print('table', { ...result, table: () => lines }, (piece) => pieces.push(piece));
+    expect(pieces.join('')).toBe(`${lines.join('\n')}\n`);
+    expect(pieces.length).toBeLessThan(20);
   });
 
   it('writes counters beyond 2^53 as digits in text, so that none is cut', () => {

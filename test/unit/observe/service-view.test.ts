@@ -100,6 +100,21 @@ describe('buildServiceViews', () => {
     expect(find(build({ sockets: [socket] }), 1).backends.at(-1)).toMatchObject({ id: 99, address: null, port: null });
   });
 
+  it('has the sets of what is shown prepared together', () => {
+    const prepared: number[][] = [];
+    const reader = setReader();
+    const sets = {
+      prepare: (ids: Iterable<number>) => prepared.push([...ids].sort()),
+      read: (set: number) => reader.read(set),
+    };
+    build({ sets });
+    build({ sets }, 'default/dns');
+    expect(prepared).toEqual([
+      [2, 3, 4, 5, 6, 7],
+      [6, 7],
+    ]);
+  });
+
   it('leaves only the Service that is asked for', () => {
     expect(build({}, 'default/web').map(({ id }) => id)).toEqual([1, 2]);
     expect(build({}, 'default/we')).toEqual([]);

@@ -47,6 +47,57 @@ describe('SetReader', () => {
     expect(read).toEqual([2 * SEGMENT_SLOTS + 16]);
   });
 
+  it('reads many tables in the order in which they lie, each once', () => {
+    const read: number[] = [];
+    const firsts = [4096, 0, 2048, 0, 1024];
+    const reader = new SetReader({
+      readSet: (set) => packSet({ mode: SetMode.Hash, first: firsts[set] ?? 0, count: 5 }),
+      slotSegments: () => 1,
+      slots: (first, count) => {
+        read.push(first);
+        return SLOTS.subarray(0, count);
+      },
+    });
+    reader.prepare(firsts.keys());
+    for (const set of firsts.keys()) reader.read(set);
+    expect(read).toEqual([0, 1024, 2048, 4096]);
+  });
+
+  it('tells where a set points without a look at slots', () => {
+    const reader = new SetReader({
+      readSet: (set) => packSet({ mode: set === 0 ? SetMode.Hash : SetMode.Drop, first: 16, count: 5 }),
+      slotSegments: () => 1,
+      slots: () => {
+        throw new Error('looked');
+      },
+    });
+    expect(reader.place(0)).toEqual({ mode: 'hash', first: 16, slots: 5 });
+    expect(reader.place(1)).toMatchObject({ mode: 'drop', slots: 0 });
+  });
+
+  it('counts any number in a slot, of damaged ones, too, and begins anew with each table', () => {
+    const tables = [
+      [5000, 5000, 0xffff_ffff, 1],
+      [1, 5000, 5000, 5000, 0xffff_ffff],
+    ];
+    const reader = new SetReader({
+      readSet: (set) => packSet({ mode: SetMode.Hash, first: set, count: tables[set]?.length ?? 0 }),
+      slotSegments: () => 1,
+      slots: (first) => Uint32Array.from(tables[first] ?? []),
+    });
+    const shares = (set: number) => reader.read(set).span?.shares.map(({ backend, slots }) => [backend, slots]);
+    expect(shares(0)).toEqual([
+      [1, 1],
+      [5000, 2],
+      [0xffff_ffff, 1],
+    ]);
+    expect(shares(1)).toEqual([
+      [1, 1],
+      [5000, 3],
+      [0xffff_ffff, 1],
+    ]);
+  });
+
   it('does not ask for a segment that is not there, which would make it', () => {
     const reader = new SetReader({
       readSet: () => packSet({ mode: SetMode.Hash, first: SEGMENT_SLOTS, count: 5 }),
