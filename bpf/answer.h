@@ -93,13 +93,13 @@ static __always_inline bool answer_set_l4_check(ctx_t *ctx, __u32 off, __u16 che
 static __always_inline int answer_reset(ctx_t *ctx, bool v6, const struct pkt *p)
 {
 	__u16 ip_len = v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	__u16 l4 = p->l3 + ip_len, options = p->l4 - l4;
 	__u16 old_len = p->len - (p->l4 - p->l3);
 	__be32 from = bpf_htonl(old_len), to = bpf_htonl(sizeof(struct tcphdr));
 	struct tcphdr in, out = {};
 	__u32 sum;
 
-	if ((p->tcp_flags & TCP_RST) || p->l4 - p->l3 != ip_len ||
-	    bpf_skb_load_bytes(ctx, p->l4, &in, sizeof(in)))
+	if ((p->tcp_flags & TCP_RST) || bpf_skb_load_bytes(ctx, p->l4, &in, sizeof(in)))
 		return VERDICT_DROP;
 	out.source = in.dest;
 	out.dest = in.source;
@@ -116,20 +116,52 @@ static __always_inline int answer_reset(ctx_t *ctx, bool v6, const struct pkt *p
 	sum = bpf_csum_diff(0, 0, (__be32 *)&out, sizeof(out), sum);
 	out.check = in.check;
 
+	/* The room of options is cut out from before the TCP header, which stays
+	 * where a partial checksum starts. */
 	if (bpf_skb_change_tail(ctx, p->l4 + sizeof(out), 0) ||
+	    (options && bpf_skb_adjust_room(ctx, -options, BPF_ADJ_ROOM_NET, 0)) ||
 	    !answer_store_ip(ctx, v6, p, IPPROTO_TCP, sizeof(out)) ||
-	    bpf_skb_store_bytes(ctx, p->l4, &out, sizeof(out), BPF_F_RECOMPUTE_CSUM) ||
-	    !answer_set_l4_check(ctx, p->l4 + offsetof(struct tcphdr, check), csum_fold(sum),
+	    bpf_skb_store_bytes(ctx, l4, &out, sizeof(out), BPF_F_RECOMPUTE_CSUM) ||
+	    !answer_set_l4_check(ctx, l4 + offsetof(struct tcphdr, check), csum_fold(sum),
 				 bpf_csum_diff(&from, sizeof(from), &to, sizeof(to), 0)) ||
 	    !answer_swap_mac(ctx, p->l3))
 		return VERDICT_DROP;
 	return bpf_redirect(ctx->ifindex, 0);
 }
 
-/* How much of the packet the error quotes: ports always; of TCP the whole fixed
- * header, because an skb with a partial checksum cannot be cut before it. */
+/* How much the error quotes: the IP header with its options, ports always; of TCP
+ * the whole fixed header, because an skb with a partial checksum cannot be cut
+ * before it. */
 #define QUOTE_TCP (sizeof(struct tcphdr))
 #define QUOTE_UDP (sizeof(struct udphdr))
+#define QUOTE_MAX (60 + QUOTE_TCP)
+
+/*
+ * A partial checksum is completed where the skb leaves this machine, which then
+ * changes the quote under the ICMP checksum, and no helper takes that note off
+ * the skb. So the field gets the value that completing leaves as it is:
+ * x = ~(rest + x), thus x = ~rest / 2, and half of a one's complement number is
+ * its rotation.
+ */
+static __always_inline bool answer_settle_quote(ctx_t *ctx, const struct pkt *p)
+{
+	bool tcp = p->tuple.proto == IPPROTO_TCP;
+	__u32 off = p->l4 + (tcp ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check));
+	__be32 quoted[QUOTE_TCP / 4] = {};
+	__u16 before, after, half;
+
+	/* only a whole checksum is changed by a difference without pseudo header */
+	if (bpf_skb_load_bytes(ctx, off, &before, sizeof(before)) || !ctx_fix_l4(ctx, off, 1, 0) ||
+	    bpf_skb_load_bytes(ctx, off, &after, sizeof(after)))
+		return false;
+	if (before == after) {
+		if (bpf_skb_load_bytes(ctx, p->l4, quoted, tcp ? QUOTE_TCP : QUOTE_UDP))
+			return false;
+		half = csum_fold(bpf_csum_diff(0, 0, quoted, sizeof(quoted), (__u16)~before));
+		before = half >> 1 | half << 15;
+	}
+	return bpf_skb_store_bytes(ctx, off, &before, sizeof(before), 0) == 0;
+}
 
 static __always_inline int answer_icmp(ctx_t *ctx, bool v6, struct pkt *p, __u8 type, __u8 code,
 				       __u16 mtu)
@@ -137,28 +169,25 @@ static __always_inline int answer_icmp(ctx_t *ctx, bool v6, struct pkt *p, __u8 
 	__u16 ip_len = v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	__u16 room = ip_len + sizeof(struct icmp_error);
 	__u8 proto = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
-	__u8 quote[sizeof(struct ipv6hdr) + QUOTE_TCP] = {};
 	struct icmp_error icmp = { .type = type, .code = code, .info = bpf_htonl(mtu) };
-	__u16 quote_len = ip_len + QUOTE_UDP;
+	__u32 quote_len = p->l4 - p->l3;
+	__u8 quote[QUOTE_MAX] = {};
 	__u32 sum = 0;
 
-	if (p->l4 - p->l3 != ip_len) /* IP options: the quote's length would vary */
+	quote_len += p->tuple.proto == IPPROTO_TCP ? QUOTE_TCP : QUOTE_UDP;
+	if (bpf_skb_change_tail(ctx, p->l3 + quote_len, 0) || !answer_settle_quote(ctx, p))
 		return VERDICT_DROP;
-	if (p->tuple.proto == IPPROTO_TCP) {
-		quote_len = ip_len + QUOTE_TCP;
-		if (bpf_skb_load_bytes(ctx, p->l3, quote, ip_len + QUOTE_TCP))
-			return VERDICT_DROP;
-	} else if (bpf_skb_load_bytes(ctx, p->l3, quote, ip_len + QUOTE_UDP)) {
+	barrier_var(quote_len); /* the verifier has to see the bounds */
+	if (quote_len < ip_len || quote_len > sizeof(quote) ||
+	    bpf_skb_load_bytes(ctx, p->l3, quote, quote_len))
 		return VERDICT_DROP;
-	}
 	if (v6)
 		sum = answer_pseudo_sum(true, p, proto, sizeof(icmp) + quote_len);
 	sum = bpf_csum_diff(0, 0, (__be32 *)&icmp, sizeof(icmp), sum);
 	sum = bpf_csum_diff(0, 0, (__be32 *)quote, sizeof(quote), sum); /* zeros add nothing */
 	icmp.checksum = csum_fold(sum);
 
-	if (bpf_skb_change_tail(ctx, p->l3 + quote_len, 0) ||
-	    bpf_skb_adjust_room(ctx, room, BPF_ADJ_ROOM_MAC, 0) ||
+	if (bpf_skb_adjust_room(ctx, room, BPF_ADJ_ROOM_MAC, 0) ||
 	    !answer_store_ip(ctx, v6, p, proto, sizeof(icmp) + quote_len) ||
 	    bpf_skb_store_bytes(ctx, p->l3 + ip_len, &icmp, sizeof(icmp), BPF_F_RECOMPUTE_CSUM) ||
 	    !answer_swap_mac(ctx, p->l3))

@@ -98,18 +98,27 @@ describe.each(CASTS)('a frontend without a backend, IPv$family', (cast) => {
     expectPacket(outcome, 'redirect', answered(segment('RA', nodePort, client, answer)));
   });
 
-  // The quote's and the answer's length would vary; such packets are made by testers and attackers alone.
   if (cast.family === 4) {
-    it.each(['tcp', 'udp'] as const)('drops %s with IPv4 options without an answer, and counts it', async (proto) => {
-      bench.service({
-        proto: proto === 'tcp' ? Proto.Tcp : Proto.Udp,
-        frontends: [frontend],
-        backends: 'reject',
+    describe.each([1, 3, 10])('behind %i words of IPv4 options', (options) => {
+      const ip = { options };
+
+      it('answers a segment with a reset that has none', async () => {
+        bench.service({ frontends: [frontend], backends: 'reject' });
+        const spec = segment('S', client, frontend, { ip, l4: { seq: SEQ, options: 2, payload: Buffer.alloc(99, 9) } });
+        const outcome = await bench.run('tc_ingress', packet(spec));
+        const answer = { l4: { seq: 0, ack: SEQ + 1 + 99 - 2 ** 32, window: 0 } };
+        expectPacket(outcome, 'redirect', answered(segment('RA', frontend, client, answer)));
+        expect(bench.drops()).toEqual({ no_backend: { packets: 1n, bytes: BigInt(packet(spec).length - 14) } });
       });
-      const spec = transport(proto, client, frontend, { ip: { options: 1 } });
-      const outcome = await bench.run('tc_ingress', packet(spec));
-      expect(outcome.verdict).toBe('drop');
-      expect(bench.drops()).toMatchObject({ no_backend: { packets: 1n } });
+
+      it.each([0, 1, 1200])('answers a datagram of %i bytes with port unreachable, quoting them', async (size) => {
+        bench.service({ proto: Proto.Udp, frontends: [frontend], backends: 'reject' });
+        const spec = transport('udp', client, frontend, { ip, l4: { payload: Buffer.alloc(size, 3) } });
+        const outcome = await bench.run('tc_ingress', packet(spec));
+        const error = icmpError('port-unreachable', cast.frontend, cast.client, quote(spec, 8));
+        expectPacket(outcome, 'redirect', answered(error));
+        expect(bench.drops()).toEqual({ no_backend: { packets: 1n, bytes: BigInt(packet(spec).length - 14) } });
+      });
     });
   }
 

@@ -158,6 +158,18 @@ describe.each(CASTS)('a backend of another node, IPv$family', (cast) => {
       expect(bench.drops()).toEqual({ too_big: { packets: 1n, bytes: BigInt(UPLINK.mtu + 1) } });
     });
 
+    it.for(v6 ? [] : [1, 10])('whose link is too small is told so of a packet with %i words of options', async (n) => {
+      given(proto);
+      const more: More = { ip: { options: n }, l4: { flags: 'A', payload: Buffer.alloc(UPLINK.mtu, 0x11) } };
+      const large = transport(proto, client, frontend, more);
+      const quoted = quote(large, proto === 'tcp' ? 20 : 8);
+      expectPacket(
+        await ingress(large),
+        'redirect',
+        answered(icmpError('too-big', frontend.addr, client.addr, quoted, { rest: UPLINK.mtu })),
+      );
+    });
+
     it('gets a large packet that is cut into segments which fit', async () => {
       given(proto);
       const snat = await opened(proto);
