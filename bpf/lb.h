@@ -29,6 +29,7 @@ struct lb_scratch {
 	struct tuple back;  /* what that becomes */
 	struct tuple known;
 	__be32 nexthop[4];
+	bool adopted; /* the reply's row was there before */
 };
 
 struct {
@@ -148,8 +149,8 @@ static __always_inline void lb_note_end(bool v6, const struct pkt *p, const stru
 /* The LRU may evict one row of a flow and leave the other. Without the reply's
  * row answers would leak untranslated, without the client's a changed set would
  * lead the connection elsewhere: whichever lives makes the other anew. */
-static __always_inline void lb_mend_pair(bool v6, const struct pkt *p, const struct tuple *after,
-					 const struct flow *flow)
+static __always_inline void lb_mend_pair(bool v6, const struct tuple *before,
+					 const struct tuple *after, const struct flow *flow)
 {
 	__u32 zero = 0;
 	struct lb_scratch *s = bpf_map_lookup_elem(&lb_scratch, &zero);
@@ -159,7 +160,7 @@ static __always_inline void lb_mend_pair(bool v6, const struct pkt *p, const str
 	tuple_reverse(after, &s->reply);
 	if (flow_find(v6, &s->reply))
 		return;
-	tuple_reverse(&p->tuple, &s->back);
+	tuple_reverse(before, &s->back);
 	s->flow = *flow;
 	s->flow.flags ^= FLOW_REPLY;
 	s->flow.packets = 0;
@@ -181,7 +182,7 @@ static __always_inline int lb_translate(ctx_t *ctx, bool v6, bool ingress, struc
 	ticked = flow_touch(flow, p);
 	flow_translation(v6, flow, p->tuple.proto, &after);
 	if (ticked)
-		lb_mend_pair(v6, p, &after, flow);
+		lb_mend_pair(v6, &p->tuple, &after, flow);
 	if (p->tcp_flags & (TCP_FIN | TCP_RST))
 		lb_note_end(v6, p, &after);
 	if (ingress && (flow->flags & FLOW_FORWARD))
@@ -200,13 +201,43 @@ static __always_inline bool lb_adopt(bool v6, struct lb_scratch *s)
 	if (!flow || !(flow->flags & FLOW_REPLY))
 		return false;
 	flow_translation(v6, flow, s->reply.proto, &s->known);
-	if (s->known.sport != s->back.sport || s->known.dport != s->back.dport ||
-	    !addr_equal(s->known.saddr, s->back.saddr, v6) ||
-	    !addr_equal(s->known.daddr, s->back.daddr, v6))
+	if (!tuple_equal(&s->known, &s->back, v6))
 		return false;
 	flow->state = 0;
 	flow->last_seen = flow_clock();
+	/* long ago, so that its first packet looks for the reply's row: see lb_give_back */
+	s->flow.last_seen = flow->last_seen - 1;
+	s->adopted = true;
 	return true;
+}
+
+/* Whether the client's row is there and leads to s->after. */
+static __always_inline bool lb_leads_there(bool v6, const struct tuple *client,
+					   struct lb_scratch *s)
+{
+	struct flow *flow = flow_find(v6, client);
+
+	if (!flow)
+		return false;
+	flow_translation(v6, flow, client->proto, &s->known);
+	return tuple_equal(&s->known, &s->after, v6);
+}
+
+/*
+ * The reply's row is ours and the client's could not be made: removes it, and so
+ * gives its port back. Meanwhile another CPU may adopt it for a packet of the
+ * same client. Nothing locks two rows, so each side looks again after it has
+ * written: we for the client's row after removing the reply's, the adopter for
+ * the reply's row after inserting the client's (lb_mend_pair, at its first
+ * packet). Whichever writes last sees the other's work, and makes the row anew.
+ */
+static __always_inline void lb_give_back(bool v6, const struct tuple *client, struct lb_scratch *s)
+{
+	if (s->adopted || lb_leads_there(v6, client, s))
+		return;
+	flow_remove(v6, &s->reply);
+	if (lb_leads_there(v6, client, s))
+		lb_mend_pair(v6, client, &s->after, &s->flow);
 }
 
 /*
@@ -224,6 +255,7 @@ static __always_inline enum drop_reason lb_take_port(bool v6, const struct tuple
 	int i;
 
 	tuple_reverse(client, &s->back);
+	s->adopted = false;
 	flow->flags |= FLOW_REPLY;
 	flow->generation = 0;
 	__builtin_memset(s->nexthop, 0, sizeof(s->nexthop));
@@ -279,10 +311,9 @@ static __always_inline enum drop_reason lb_route(ctx_t *ctx, bool v6, __u8 backe
 	return DROP_NONE;
 }
 
-static __always_inline enum drop_reason lb_make_flow(ctx_t *ctx, bool v6,
-						     const struct tuple *client,
-						     const struct choice *choice,
-						     struct lb_scratch *s, __u32 hash)
+static __always_inline enum drop_reason
+lb_make_flow(ctx_t *ctx, bool v6, const struct tuple *client, const struct choice *choice,
+	     struct lb_scratch *s, __u32 hash, struct flow **row)
 {
 	enum drop_reason reason;
 
@@ -305,8 +336,12 @@ static __always_inline enum drop_reason lb_make_flow(ctx_t *ctx, bool v6,
 		s->flow.mtu = s->hop.mtu;
 		addr_copy(s->nexthop, s->hop.nexthop);
 	}
-	if (flow_insert(&s->buffer, v6, client, &s->after, &s->flow, s->nexthop, BPF_ANY))
+	if (flow_insert(&s->buffer, v6, client, &s->after, &s->flow, s->nexthop, BPF_ANY) == 0)
+		*row = flow_find(v6, client);
+	if (!*row) {
+		lb_give_back(v6, client, s);
 		return DROP_FLOWS_FULL;
+	}
 	conns_count(s->flow.service, s->flow.backend);
 	return DROP_NONE;
 }
@@ -319,8 +354,8 @@ static __always_inline int lb_new_flow(ctx_t *ctx, bool v6, struct pkt *p,
 	__u32 hash = lb_hash(v6, &p->tuple), zero = 0;
 	enum drop_reason reason;
 	struct lb_scratch *s;
+	struct flow *row = 0;
 	struct choice choice;
-	struct flow *row;
 
 	svc_choose(fe->set_external, hash, &choice);
 	if (choice.mode == SET_REJECT) {
@@ -336,11 +371,10 @@ static __always_inline int lb_new_flow(ctx_t *ctx, bool v6, struct pkt *p,
 		return lb_drop(p, DROP_HELPER_FAILED);
 	__builtin_memset(&s->flow, 0, sizeof(s->flow));
 	s->flow.service = fe->service;
-	reason = lb_make_flow(ctx, v6, &p->tuple, &choice, s, hash);
-	if (reason != DROP_NONE)
+	reason = lb_make_flow(ctx, v6, &p->tuple, &choice, s, hash, &row);
+	if (reason != DROP_NONE || !row)
 		return lb_drop(p, reason);
-	row = flow_find(v6, &p->tuple);
-	return row ? lb_translate(ctx, v6, true, p, row) : lb_drop(p, DROP_FLOWS_FULL);
+	return lb_translate(ctx, v6, true, p, row);
 }
 
 /* A SYN on a known flow opens a new connection when the old one has ended, or

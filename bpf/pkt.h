@@ -194,3 +194,9 @@ static __always_inline void tuple_reverse(const struct tuple *t, struct tuple *r
 	reversed->dport = t->sport;
 	reversed->proto = t->proto;
 }
+
+static __always_inline bool tuple_equal(const struct tuple *a, const struct tuple *b, bool v6)
+{
+	return a->sport == b->sport && a->dport == b->dport && addr_equal(a->saddr, b->saddr, v6) &&
+	       addr_equal(a->daddr, b->daddr, v6);
+}

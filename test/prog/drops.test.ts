@@ -70,7 +70,6 @@ const ROWS: readonly Row[] = [
     when: 'the flow table takes no row',
     options: () => ({ object: unevicting.path, sizes: { flows4: 1, flows6: 1 } }),
     backends: ({ local }) => to(local, Local),
-    flows: 1,
   },
   {
     reason: 'stale_set',
@@ -115,6 +114,30 @@ describe.each(ROWS)('$reason', (row) => {
     expect(verdict).toBe(row.verdict ?? 'drop');
     expect(bench.drops()).toEqual({ [row.reason]: { packets: 1n, bytes: BigInt(packet(spec).length - 14) } });
     expect(bench.flows()).toHaveLength(row.flows ?? 0);
+  });
+});
+
+describe('a flow table that takes no second row', () => {
+  let bench: ProgBench;
+  beforeAll(async () => {
+    bench = await ProgBench.open({ object: await withoutEviction(), sizes: { flows4: 2, flows6: 2 } });
+  });
+  afterAll(() => bench[Symbol.asyncDispose]());
+
+  it.each(CASTS)('keeps the first where it was there before, IPv$family', async (cast) => {
+    bench.reset();
+    const [client, frontend, local] = [end(cast.client, 40_001), end(cast.frontend, 80), end(cast.local, 8080)];
+    bench.service({ frontends: [frontend], backends: [{ ...local, flags: Local }] });
+    await bench.run('tc_ingress', packet(segment('S', client, frontend)));
+    bench.evict(client);
+    const [reply] = bench.flows();
+    const { flows4, flows6 } = bench.datapath.maps;
+    for (const [key, row] of flows4.entries()) flows4.set({ ...key, sport: 1 }, row);
+    for (const [key, row] of flows6.entries()) flows6.set({ ...key, sport: 1 }, row);
+    expect((await bench.run('tc_ingress', packet(segment('S', client, frontend)))).verdict).toBe('drop');
+    expect(bench.drops()).toMatchObject({ flows_full: { packets: 1n } });
+    expect(bench.flows()).toHaveLength(2);
+    expect(bench.flows()).toContainEqual({ ...reply, lastSeen: expect.any(Number) as number });
   });
 });
 
