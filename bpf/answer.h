@@ -7,22 +7,16 @@
 #pragma once
 
 #include <linux/bpf.h>
+#include "csum.h"
 #include "io_tc.h"
 #include "pkt.h"
 
 #define ANSWER_TTL 64
-#define ICMP_PORT_UNREACH_CODE 3
-#define ICMP_FRAG_NEEDED_CODE 4
-#define ICMPV6_DEST_UNREACH_TYPE 1
-#define ICMPV6_PKT_TOOBIG_TYPE 2
-#define ICMPV6_PORT_UNREACH_CODE 4
-
-static __always_inline __u16 csum_fold(__u32 sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
-}
+/* type and code */
+#define ICMP_PORT_UNREACH 0x0303
+#define ICMP_FRAG_NEEDED 0x0304
+#define ICMPV6_PORT_UNREACH 0x0104
+#define ICMPV6_PKT_TOOBIG 0x0200
 
 static __always_inline bool answer_swap_mac(ctx_t *ctx, __u16 l3)
 {
@@ -163,13 +157,12 @@ static __always_inline bool answer_settle_quote(ctx_t *ctx, const struct pkt *p)
 	return bpf_skb_store_bytes(ctx, off, &before, sizeof(before), 0) == 0;
 }
 
-static __always_inline int answer_icmp(ctx_t *ctx, bool v6, struct pkt *p, __u8 type, __u8 code,
-				       __u16 mtu)
+static __always_inline int answer_icmp(ctx_t *ctx, bool v6, struct pkt *p, __u16 kind, __u16 mtu)
 {
 	__u16 ip_len = v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	__u16 room = ip_len + sizeof(struct icmp_error);
 	__u8 proto = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
-	struct icmp_error icmp = { .type = type, .code = code, .info = bpf_htonl(mtu) };
+	struct icmp_error icmp = { .type = kind >> 8, .code = kind, .info = bpf_htonl(mtu) };
 	__u32 quote_len = p->l4 - p->l3;
 	__u8 quote[QUOTE_MAX] = {};
 	__u32 sum = 0;
@@ -195,20 +188,37 @@ static __always_inline int answer_icmp(ctx_t *ctx, bool v6, struct pkt *p, __u8 
 	return bpf_redirect(ctx->ifindex, 0);
 }
 
+static __noinline int answer_icmp4(ctx_t *ctx, struct pkt *p, __u16 kind, __u16 mtu)
+{
+	return answer_icmp(ctx, false, p, kind, mtu);
+}
+
+static __noinline int answer_icmp6(ctx_t *ctx, struct pkt *p, __u16 kind, __u16 mtu)
+{
+	return answer_icmp(ctx, true, p, kind, mtu);
+}
+
 static __always_inline int answer_too_big(ctx_t *ctx, bool v6, struct pkt *p, __u16 mtu)
 {
-	if (v6)
-		return answer_icmp(ctx, true, p, ICMPV6_PKT_TOOBIG_TYPE, 0, mtu);
-	return answer_icmp(ctx, false, p, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED_CODE, mtu);
+	return v6 ? answer_icmp6(ctx, p, ICMPV6_PKT_TOOBIG, mtu) :
+		    answer_icmp4(ctx, p, ICMP_FRAG_NEEDED, mtu);
+}
+
+static __noinline int answer_reset4(ctx_t *ctx, const struct pkt *p)
+{
+	return answer_reset(ctx, false, p);
+}
+
+static __noinline int answer_reset6(ctx_t *ctx, const struct pkt *p)
+{
+	return answer_reset(ctx, true, p);
 }
 
 /* Tells the client that nobody serves this frontend. */
 static __always_inline int answer_refuse(ctx_t *ctx, bool v6, struct pkt *p)
 {
 	if (p->tuple.proto == IPPROTO_TCP)
-		return answer_reset(ctx, v6, p);
-	if (v6)
-		return answer_icmp(ctx, true, p, ICMPV6_DEST_UNREACH_TYPE, ICMPV6_PORT_UNREACH_CODE,
-				   0);
-	return answer_icmp(ctx, false, p, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH_CODE, 0);
+		return v6 ? answer_reset6(ctx, p) : answer_reset4(ctx, p);
+	return v6 ? answer_icmp6(ctx, p, ICMPV6_PORT_UNREACH, 0) :
+		    answer_icmp4(ctx, p, ICMP_PORT_UNREACH, 0);
 }

@@ -14,6 +14,9 @@ static __always_inline __u32 flow_clock(void)
 	return (cfg_has_coarse_clock ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns()) >> 30;
 }
 
+/* Byte arrays that are copied word by word. */
+#define WORDS __attribute__((aligned(8)))
+
 static __always_inline void flow4_key(struct flow4_key *key, const struct tuple *t)
 {
 	__builtin_memset(key, 0, sizeof(*key));
@@ -27,8 +30,8 @@ static __always_inline void flow4_key(struct flow4_key *key, const struct tuple 
 static __always_inline void flow6_key(struct flow6_key *key, const struct tuple *t)
 {
 	__builtin_memset(key, 0, sizeof(*key));
-	__builtin_memcpy(key->saddr, t->saddr, sizeof(key->saddr));
-	__builtin_memcpy(key->daddr, t->daddr, sizeof(key->daddr));
+	addr_copy((__be32 *)key->saddr, t->saddr);
+	addr_copy((__be32 *)key->daddr, t->daddr);
 	key->sport = t->sport;
 	key->dport = t->dport;
 	key->proto = t->proto;
@@ -37,7 +40,7 @@ static __always_inline void flow6_key(struct flow6_key *key, const struct tuple 
 static __always_inline struct flow *flow_find(bool v6, const struct tuple *t)
 {
 	if (v6) {
-		struct flow6_key key;
+		struct flow6_key key WORDS;
 
 		flow6_key(&key, t);
 		return bpf_map_lookup_elem(&flows6, &key);
@@ -49,28 +52,36 @@ static __always_inline struct flow *flow_find(bool v6, const struct tuple *t)
 	}
 }
 
-static __always_inline void flow_remove(bool v6, const struct tuple *t)
-{
-	if (v6) {
-		struct flow6_key key;
-
-		flow6_key(&key, t);
-		bpf_map_delete_elem(&flows6, &key);
-	} else {
-		struct flow4_key key;
-
-		flow4_key(&key, t);
-		bpf_map_delete_elem(&flows4, &key);
-	}
-}
-
-/* Memory for a new row: two of them beside all else would not fit the stack's 512 bytes. */
+/* Memory for keys and new rows, which beside all else would not fit the stack's 512 bytes. */
 struct flow_buffer {
-	struct flow6_key key6;
+	struct flow6_key key6 WORDS;
 	struct flow6 row6;
 	struct flow4_key key4;
 	struct flow4 row4;
 };
+
+/* flow_find, where the stack is scarce. */
+static __always_inline struct flow *flow_find_with(struct flow_buffer *buf, bool v6,
+						   const struct tuple *t)
+{
+	if (v6) {
+		flow6_key(&buf->key6, t);
+		return bpf_map_lookup_elem(&flows6, &buf->key6);
+	}
+	flow4_key(&buf->key4, t);
+	return bpf_map_lookup_elem(&flows4, &buf->key4);
+}
+
+static __always_inline void flow_remove(struct flow_buffer *buf, bool v6, const struct tuple *t)
+{
+	if (v6) {
+		flow6_key(&buf->key6, t);
+		bpf_map_delete_elem(&flows6, &buf->key6);
+	} else {
+		flow4_key(&buf->key4, t);
+		bpf_map_delete_elem(&flows4, &buf->key4);
+	}
+}
 
 /* Inserts the row t, whose packets become after; the result is the helper's. */
 static __always_inline long flow_insert(struct flow_buffer *buf, bool v6, const struct tuple *t,
@@ -84,9 +95,9 @@ static __always_inline long flow_insert(struct flow_buffer *buf, bool v6, const 
 		row->flow = *flow;
 		row->flow.sport = after->sport;
 		row->flow.dport = after->dport;
-		__builtin_memcpy(row->saddr, after->saddr, sizeof(row->saddr));
-		__builtin_memcpy(row->daddr, after->daddr, sizeof(row->daddr));
-		__builtin_memcpy(row->nexthop, nexthop, sizeof(row->nexthop));
+		addr_copy((__be32 *)row->saddr, after->saddr);
+		addr_copy((__be32 *)row->daddr, after->daddr);
+		addr_copy((__be32 *)row->nexthop, nexthop);
 		return bpf_map_update_elem(&flows6, &buf->key6, row, flags);
 	} else {
 		struct flow4 *row = &buf->row4;
@@ -133,7 +144,7 @@ static __always_inline void flow_nexthop(bool v6, const struct flow *flow, __be3
 static __always_inline void flow_set_nexthop(bool v6, struct flow *flow, const __be32 nexthop[4])
 {
 	if (v6)
-		__builtin_memcpy(((struct flow6 *)flow)->nexthop, nexthop, 16);
+		addr_copy((__be32 *)((struct flow6 *)flow)->nexthop, nexthop);
 	else
 		((struct flow4 *)flow)->nexthop = nexthop[3];
 }

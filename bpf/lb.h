@@ -6,6 +6,10 @@
  * Client -> frontend: find the flow, or choose a backend and make one.
  * Backend -> client: undo it, on ingress where the flow was SNATed (the reply
  * came to this node's address), on egress where the backend is on this node.
+ *
+ * What most packets do not need stands out of line, once per family, to keep it
+ * from their stack and cache. The family is no argument there: 5.10's verifier
+ * would forget it.
  */
 #pragma once
 
@@ -18,7 +22,7 @@
 
 #define SNAT_TRIES 32
 
-/* What the making of a flow needs beside the stack. Per CPU; softirq does not nest. */
+/* What does not fit the stack. Per CPU; softirq does not nest. */
 struct lb_scratch {
 	struct flow_buffer buffer;
 	struct bpf_fib_lookup fib;
@@ -29,7 +33,12 @@ struct lb_scratch {
 	struct tuple back;  /* what that becomes */
 	struct tuple known;
 	__be32 nexthop[4];
-	bool adopted; /* the reply's row was there before */
+	bool adopted;          /* the reply's row was there before */
+	struct tuple opposite; /* of the packet's other direction, or of one that is quoted */
+	/* of ICMP errors */
+	struct pkt quote;
+	struct tuple quoted;
+	struct tuple outer;
 };
 
 struct {
@@ -38,6 +47,13 @@ struct {
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(struct lb_scratch));
 } lb_scratch SEC(".maps") TAG("private");
+
+static __always_inline struct lb_scratch *lb_scratch_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&lb_scratch, &zero);
+}
 
 static __always_inline int lb_drop(const struct pkt *p, enum drop_reason reason)
 {
@@ -69,35 +85,45 @@ static __always_inline struct frontend *lb_frontend(const struct tuple *t)
 	return fe && node_addr_has_node_ports(t->daddr) ? fe : 0;
 }
 
-/* The next hop of a known flow, asked anew when routes have changed since. */
-static __always_inline enum route_kind lb_hop(ctx_t *ctx, bool v6, struct flow *flow,
-					      const struct tuple *after, __be32 nexthop[4])
+static __always_inline enum route_kind lb_route_anew(ctx_t *ctx, bool v6, struct flow *flow,
+						     const struct tuple *after)
 {
+	struct lb_scratch *s = lb_scratch_get();
 	__u32 generation = route_generation();
-	struct bpf_fib_lookup fib;
 	enum route_kind kind;
-	struct hop hop;
 
-	if (flow->generation == generation) {
-		flow_nexthop(v6, flow, nexthop);
-		return ROUTE_FORWARD;
-	}
-	kind = route_lookup(ctx, ctx->ifindex, v6, after, &fib, &hop);
+	if (!s)
+		return ROUTE_NONE;
+	kind = route_lookup(ctx, ctx->ifindex, v6, after, &s->fib, &s->hop);
 	if (kind != ROUTE_FORWARD)
 		return kind;
-	flow->ifindex = hop.ifindex;
-	flow->mtu = hop.mtu;
-	flow_set_nexthop(v6, flow, hop.nexthop);
+	flow->ifindex = s->hop.ifindex;
+	flow->mtu = s->hop.mtu;
+	flow_set_nexthop(v6, flow, s->hop.nexthop);
 	flow->generation = generation;
-	addr_copy(nexthop, hop.nexthop);
 	return ROUTE_FORWARD;
+}
+
+/* The next hop of a known flow, asked anew when routes have changed since. */
+static __always_inline enum route_kind lb_hop(ctx_t *ctx, bool v6, struct flow *flow,
+					      const struct tuple *after)
+{
+	return flow->generation == route_generation() ? ROUTE_FORWARD :
+							lb_route_anew(ctx, v6, flow, after);
+}
+
+static __always_inline int lb_send(bool v6, const struct flow *flow)
+{
+	__be32 nexthop[4];
+
+	flow_nexthop(v6, flow, nexthop);
+	return route_send(v6, flow->ifindex, nexthop);
 }
 
 static __always_inline bool lb_too_big(const ctx_t *ctx, const struct pkt *p, __u16 mtu)
 {
-	__u32 headers =
-		p->l4 - p->l3 +
-		(p->tuple.proto == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr));
+	__u32 headers = p->l4 - p->l3 +
+			(p->tuple.proto == IPPROTO_TCP ? p->tcp_len : sizeof(struct udphdr));
 
 	return mtu && ctx_segment_len(ctx, headers, p->len) > mtu;
 }
@@ -106,15 +132,12 @@ static __always_inline bool lb_too_big(const ctx_t *ctx, const struct pkt *p, __
 static __always_inline int lb_forward(ctx_t *ctx, bool v6, struct pkt *p, struct flow *flow,
 				      const struct tuple *after)
 {
-	__be32 nexthop[4];
-	__u32 ifindex;
-
-	switch (lb_hop(ctx, v6, flow, after, nexthop)) {
+	switch (lb_hop(ctx, v6, flow, after)) {
 	case ROUTE_FORWARD:
 		break;
 	case ROUTE_STACK: /* the route to the backend has moved behind this host */
-		return nat_translate(ctx, v6, p, after) ? VERDICT_PASS :
-							  lb_drop(p, DROP_HELPER_FAILED);
+		return nat_translate(ctx, v6, p, after, p->ttl) ? VERDICT_PASS :
+								  lb_drop(p, DROP_HELPER_FAILED);
 	default:
 		return lb_drop(p, DROP_NO_ROUTE);
 	}
@@ -124,20 +147,21 @@ static __always_inline int lb_forward(ctx_t *ctx, bool v6, struct pkt *p, struct
 		drop_count(DROP_TOO_BIG, p->len);
 		return answer_too_big(ctx, v6, p, flow->mtu);
 	}
-	ifindex = flow->ifindex;
-	if (!nat_decrement_ttl(ctx, v6, p) || !nat_translate(ctx, v6, p, after))
+	if (!nat_translate(ctx, v6, p, after, p->ttl - 1))
 		return lb_drop(p, DROP_HELPER_FAILED);
-	return route_send(v6, ifindex, nexthop);
+	return lb_send(v6, flow);
 }
 
 /* Each row must know that the connection ends: the sweeper judges by one row. */
 static __always_inline void lb_note_end(bool v6, const struct pkt *p, const struct tuple *after)
 {
-	struct tuple opposite;
+	struct lb_scratch *s = lb_scratch_get();
 	struct flow *flow;
 
-	tuple_reverse(after, &opposite);
-	flow = flow_find(v6, &opposite);
+	if (!s)
+		return;
+	tuple_reverse(after, &s->opposite);
+	flow = flow_find_with(&s->buffer, v6, &s->opposite);
 	if (!flow)
 		return;
 	if (p->tcp_flags & TCP_FIN)
@@ -152,13 +176,12 @@ static __always_inline void lb_note_end(bool v6, const struct pkt *p, const stru
 static __always_inline void lb_mend_pair(bool v6, const struct tuple *before,
 					 const struct tuple *after, const struct flow *flow)
 {
-	__u32 zero = 0;
-	struct lb_scratch *s = bpf_map_lookup_elem(&lb_scratch, &zero);
+	struct lb_scratch *s = lb_scratch_get();
 
 	if (!s || (flow->state & (FLOW_FIN | FLOW_PEER_FIN | FLOW_RST)))
 		return;
 	tuple_reverse(after, &s->reply);
-	if (flow_find(v6, &s->reply))
+	if (flow_find_with(&s->buffer, v6, &s->reply))
 		return;
 	tuple_reverse(before, &s->back);
 	s->flow = *flow;
@@ -187,7 +210,7 @@ static __always_inline int lb_translate(ctx_t *ctx, bool v6, bool ingress, struc
 		lb_note_end(v6, p, &after);
 	if (ingress && (flow->flags & FLOW_FORWARD))
 		return lb_forward(ctx, v6, p, flow, &after);
-	if (!nat_translate(ctx, v6, p, &after))
+	if (!nat_translate(ctx, v6, p, &after, p->ttl))
 		return lb_drop(p, DROP_HELPER_FAILED);
 	return VERDICT_PASS;
 }
@@ -196,7 +219,7 @@ static __always_inline int lb_translate(ctx_t *ctx, bool v6, bool ingress, struc
  * was evicted, or of the same packet on another CPU. */
 static __always_inline bool lb_adopt(bool v6, struct lb_scratch *s)
 {
-	struct flow *flow = flow_find(v6, &s->reply);
+	struct flow *flow = flow_find_with(&s->buffer, v6, &s->reply);
 
 	if (!flow || !(flow->flags & FLOW_REPLY))
 		return false;
@@ -215,7 +238,7 @@ static __always_inline bool lb_adopt(bool v6, struct lb_scratch *s)
 static __always_inline bool lb_leads_there(bool v6, const struct tuple *client,
 					   struct lb_scratch *s)
 {
-	struct flow *flow = flow_find(v6, client);
+	struct flow *flow = flow_find_with(&s->buffer, v6, client);
 
 	if (!flow)
 		return false;
@@ -235,7 +258,7 @@ static __always_inline void lb_give_back(bool v6, const struct tuple *client, st
 {
 	if (s->adopted || lb_leads_there(v6, client, s))
 		return;
-	flow_remove(v6, &s->reply);
+	flow_remove(&s->buffer, v6, &s->reply);
 	if (lb_leads_there(v6, client, s))
 		lb_mend_pair(v6, client, &s->after, &s->flow);
 }
@@ -337,7 +360,7 @@ lb_make_flow(ctx_t *ctx, bool v6, const struct tuple *client, const struct choic
 		addr_copy(s->nexthop, s->hop.nexthop);
 	}
 	if (flow_insert(&s->buffer, v6, client, &s->after, &s->flow, s->nexthop, BPF_ANY) == 0)
-		*row = flow_find(v6, client);
+		*row = flow_find_with(&s->buffer, v6, client);
 	if (!*row) {
 		lb_give_back(v6, client, s);
 		return DROP_FLOWS_FULL;
@@ -347,34 +370,44 @@ lb_make_flow(ctx_t *ctx, bool v6, const struct tuple *client, const struct choic
 }
 
 /* The first packet of a flow, or the first after its row was evicted: the
- * Maglev table leads it to the same backend as long as the set is the same. */
-static __always_inline int lb_new_flow(ctx_t *ctx, bool v6, struct pkt *p,
-				       const struct frontend *fe)
+ * Maglev table leads it to the same backend as long as the set is the same.
+ * Returns the client's row; where there is none, *reason says why. */
+static __always_inline struct flow *lb_new_flow(ctx_t *ctx, bool v6, const struct tuple *client,
+						const struct frontend *fe, enum drop_reason *reason)
 {
-	__u32 hash = lb_hash(v6, &p->tuple), zero = 0;
-	enum drop_reason reason;
-	struct lb_scratch *s;
-	struct flow *row = 0;
+	struct lb_scratch *s = lb_scratch_get();
+	__u32 hash = lb_hash(v6, client);
 	struct choice choice;
+	struct flow *row = 0;
 
 	svc_choose(fe->set_external, hash, &choice);
-	if (choice.mode == SET_REJECT) {
-		drop_count(DROP_NO_BACKEND, p->len);
-		return answer_refuse(ctx, v6, p);
-	}
-	if (choice.mode == SET_DROP)
-		return lb_drop(p, DROP_NO_LOCAL_BACKEND);
-	if (!choice.backend)
-		return lb_drop(p, DROP_STALE_SET);
-	s = bpf_map_lookup_elem(&lb_scratch, &zero);
-	if (!s)
-		return lb_drop(p, DROP_HELPER_FAILED);
+	*reason = DROP_NONE;
+	if (choice.mode == SET_REJECT)
+		*reason = DROP_NO_BACKEND;
+	else if (choice.mode == SET_DROP)
+		*reason = DROP_NO_LOCAL_BACKEND;
+	else if (!choice.backend)
+		*reason = DROP_STALE_SET;
+	else if (!s)
+		*reason = DROP_HELPER_FAILED;
+	if (*reason != DROP_NONE)
+		return 0;
 	__builtin_memset(&s->flow, 0, sizeof(s->flow));
 	s->flow.service = fe->service;
-	reason = lb_make_flow(ctx, v6, &p->tuple, &choice, s, hash, &row);
-	if (reason != DROP_NONE || !row)
-		return lb_drop(p, reason);
-	return lb_translate(ctx, v6, true, p, row);
+	*reason = lb_make_flow(ctx, v6, client, &choice, s, hash, &row);
+	return row;
+}
+
+static __noinline struct flow *lb_new_flow4(ctx_t *ctx, const struct tuple *client,
+					    const struct frontend *fe, enum drop_reason *reason)
+{
+	return lb_new_flow(ctx, false, client, fe, reason);
+}
+
+static __noinline struct flow *lb_new_flow6(ctx_t *ctx, const struct tuple *client,
+					    const struct frontend *fe, enum drop_reason *reason)
+{
+	return lb_new_flow(ctx, true, client, fe, reason);
 }
 
 /* A SYN on a known flow opens a new connection when the old one has ended, or
@@ -401,60 +434,80 @@ static __always_inline bool lb_flow_over(const struct pkt *p, const struct flow 
 static __always_inline int lb_icmp_error(ctx_t *ctx, bool v6, bool ingress, struct pkt *p)
 {
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
-	struct tuple opposite, after, outer, quoted;
-	struct pkt quote = {};
+	struct lb_scratch *s = lb_scratch_get();
 	struct flow *flow;
-	__be32 nexthop[4];
-	__u32 ifindex = 0;
+	__u8 ttl = p->ttl;
 	bool forward;
 
-	if (!pkt_parse_quote(data, data_end, v6, p, &quote))
+	if (!s)
+		return lb_drop(p, DROP_HELPER_FAILED);
+	if (!pkt_parse_quote(data, data_end, v6, p, &s->quote))
 		return VERDICT_PASS;
-	tuple_reverse(&quote.tuple, &opposite);
-	flow = flow_find(v6, &opposite);
+	tuple_reverse(&s->quote.tuple, &s->opposite);
+	flow = flow_find_with(&s->buffer, v6, &s->opposite);
 	if (!flow)
 		return VERDICT_PASS;
 	if (!ingress && ((flow->flags & FLOW_FORWARD) || !(flow->flags & FLOW_REPLY)))
 		return VERDICT_PASS;
 	forward = ingress && (flow->flags & FLOW_FORWARD);
-	flow_translation(v6, flow, opposite.proto, &after);
-	tuple_reverse(&after, &quoted);
-	outer = p->tuple;
-	addr_copy(outer.daddr, after.daddr);
+	flow_translation(v6, flow, s->opposite.proto, &s->after);
+	tuple_reverse(&s->after, &s->quoted);
+	s->outer = p->tuple;
+	addr_copy(s->outer.daddr, s->after.daddr);
 	/* a router's error keeps its sender, unless we forward it as ours */
-	if (forward || addr_equal(p->tuple.saddr, opposite.saddr, v6))
-		addr_copy(outer.saddr, after.saddr);
+	if (forward || addr_equal(p->tuple.saddr, s->opposite.saddr, v6))
+		addr_copy(s->outer.saddr, s->after.saddr);
 	if (forward) {
-		if (lb_hop(ctx, v6, flow, &after, nexthop) != ROUTE_FORWARD)
+		if (lb_hop(ctx, v6, flow, &s->after) != ROUTE_FORWARD)
 			return lb_drop(p, DROP_NO_ROUTE);
-		if (p->ttl <= 1)
+		if (ttl-- <= 1)
 			return lb_drop(p, DROP_TTL_EXCEEDED);
-		ifindex = flow->ifindex;
-		if (!nat_decrement_ttl(ctx, v6, p))
-			return lb_drop(p, DROP_HELPER_FAILED);
 	}
-	if (!nat_translate_error(ctx, v6, p, &quote, &outer, &quoted))
+	if (!nat_translate_error(ctx, v6, p, &s->quote, &s->outer, &s->quoted, ttl))
 		return lb_drop(p, DROP_HELPER_FAILED);
-	return ifindex ? route_send(v6, ifindex, nexthop) : VERDICT_PASS;
+	return forward ? lb_send(v6, flow) : VERDICT_PASS;
+}
+
+static __noinline int lb_icmp_error4(ctx_t *ctx, bool ingress, struct pkt *p)
+{
+	return lb_icmp_error(ctx, false, ingress, p);
+}
+
+static __noinline int lb_icmp_error6(ctx_t *ctx, bool ingress, struct pkt *p)
+{
+	return lb_icmp_error(ctx, true, ingress, p);
 }
 
 static __always_inline int lb_ingress(ctx_t *ctx, bool v6, struct pkt *p)
 {
-	struct flow *flow = flow_find(v6, &p->tuple);
+	enum drop_reason reason;
 	struct frontend *fe;
+	struct flow *flow;
 
-	if (flow && !lb_flow_over(p, flow))
-		return lb_translate(ctx, v6, true, p, flow);
-	fe = lb_frontend(&p->tuple);
-	if (!fe)
+	if (pkt_is_fragment(p))
 		return VERDICT_PASS;
-	return lb_new_flow(ctx, v6, p, fe);
+	flow = flow_find(v6, &p->tuple);
+	if (!flow || lb_flow_over(p, flow)) {
+		fe = lb_frontend(&p->tuple);
+		if (!fe)
+			return VERDICT_PASS;
+		flow = v6 ? lb_new_flow6(ctx, &p->tuple, fe, &reason) :
+			    lb_new_flow4(ctx, &p->tuple, fe, &reason);
+		if (!flow) {
+			drop_count(reason, p->len);
+			return reason == DROP_NO_BACKEND ? answer_refuse(ctx, v6, p) : VERDICT_DROP;
+		}
+	}
+	return lb_translate(ctx, v6, true, p, flow);
 }
 
 static __always_inline int lb_egress(ctx_t *ctx, bool v6, struct pkt *p)
 {
-	struct flow *flow = flow_find(v6, &p->tuple);
+	struct flow *flow;
 
+	if (pkt_is_fragment(p))
+		return VERDICT_PASS;
+	flow = flow_find(v6, &p->tuple);
 	if (!flow || (flow->flags & (FLOW_REPLY | FLOW_FORWARD)) != FLOW_REPLY)
 		return VERDICT_PASS;
 	return lb_translate(ctx, v6, false, p, flow);

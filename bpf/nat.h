@@ -6,58 +6,94 @@
  */
 #pragma once
 
+#include "csum.h"
 #include "pkt.h"
 
 static __always_inline __wsum nat_addr_diff(bool v6, const struct tuple *before,
 					    const struct tuple *after)
 {
-	__be32 from[2], to[2];
+	__u64 sum = 0;
+	int i;
 
-	if (v6) /* saddr and daddr lie side by side */
-		return bpf_csum_diff((__be32 *)before->saddr, 32, (__be32 *)after->saddr, 32, 0);
-	from[0] = before->saddr[3];
-	from[1] = before->daddr[3];
-	to[0] = after->saddr[3];
-	to[1] = after->daddr[3];
-	return bpf_csum_diff(from, sizeof(from), to, sizeof(to), 0);
+	for (i = v6 ? 0 : 3; i < 4; i++) {
+		sum += (__u32)~before->saddr[i];
+		sum += (__u32)~before->daddr[i];
+		sum += after->saddr[i];
+		sum += after->daddr[i];
+	}
+	barrier_var(sum); /* the sum be kept until it is needed, not all its words */
+	return csum_narrow(sum);
 }
 
 static __always_inline __wsum nat_port_diff(const struct tuple *before, const struct tuple *after)
 {
-	__be16 from[2] = { before->sport, before->dport };
-	__be16 to[2] = { after->sport, after->dport };
-
-	return bpf_csum_diff((__be32 *)from, sizeof(from), (__be32 *)to, sizeof(to), 0);
+	return (__u32)(__u16)~before->sport + (__u16)~before->dport + after->sport + after->dport;
 }
 
-/* Writes both addresses of the IP header at l3, and its own checksum. quoted:
- * the header lies in an ICMP error, whose checksum makes the change good. */
-static __always_inline bool nat_store_addrs(ctx_t *ctx, bool v6, bool quoted, __u32 l3,
-					    const struct tuple *after, __wsum diff)
-{
-	__be32 addrs[2];
+/* The parts of headers that change, and what lies between them: one store costs
+ * less than one for each. Behind IPv4 options the ports lie elsewhere. */
+struct nat_header4 {
+	__u8 ttl;
+	__u8 proto;
+	__u16 check;
+	__be32 saddr;
+	__be32 daddr;
+	__be16 sport;
+	__be16 dport;
+};
 
-	if (v6) {
-		__u32 off = l3 + offsetof(struct ipv6hdr, saddr);
+struct nat_header6 {
+	__be16 payload_len;
+	__u8 nexthdr;
+	__u8 hop_limit;
+	__be32 saddr[4];
+	__be32 daddr[4];
+};
 
-		return quoted ? ctx_store(ctx, off, after->saddr, 32) :
-				ctx_store_summed(ctx, off, after->saddr, 32);
-	}
-	addrs[0] = after->saddr[3];
-	addrs[1] = after->daddr[3];
-	return ctx_store(ctx, l3 + offsetof(struct iphdr, saddr), addrs, sizeof(addrs)) &&
-	       ctx_fix_l3(ctx, l3 + offsetof(struct iphdr, check), diff);
-}
-
-static __always_inline bool nat_store_ports(ctx_t *ctx, __u32 l4, const struct tuple *after)
+/*
+ * Writes TTL, addresses and ports. diff: of the addresses; it mends the IPv4
+ * header's own checksum. quoted: the header lies in an ICMP error, whose checksum
+ * makes the change good.
+ */
+static __always_inline bool nat_store(ctx_t *ctx, bool v6, bool quoted, const struct pkt *p,
+				      const struct tuple *after, __u8 ttl, __wsum diff)
 {
 	__be16 ports[2] = { after->sport, after->dport };
 
-	return ctx_store(ctx, l4, ports, sizeof(ports));
+	if (v6) {
+		__u32 off = p->l3 + offsetof(struct ipv6hdr, payload_len);
+		struct nat_header6 h = { .payload_len = bpf_htons(p->len - sizeof(struct ipv6hdr)),
+					 .nexthdr = p->tuple.proto,
+					 .hop_limit = ttl };
+
+		addr_copy(h.saddr, after->saddr);
+		addr_copy(h.daddr, after->daddr);
+		if (!(quoted ? ctx_store(ctx, off, &h, sizeof(h)) :
+			       ctx_store_summed(ctx, off, &h, sizeof(h))))
+			return false;
+	} else {
+		__u32 off = p->l3 + offsetof(struct iphdr, ttl);
+		struct nat_header4 h = { .ttl = ttl,
+					 .proto = p->tuple.proto,
+					 .saddr = after->saddr[3],
+					 .daddr = after->daddr[3],
+					 .sport = after->sport,
+					 .dport = after->dport };
+		__u64 sum = (__u64)diff + (__u16)~p->check;
+
+		sum += bpf_htons(ttl << 8) + (__u16)~bpf_htons(p->ttl << 8);
+		h.check = csum_fold(csum_narrow(sum));
+		if (p->ports && p->l4 == p->l3 + sizeof(struct iphdr))
+			return ctx_store(ctx, off, &h, sizeof(h));
+		if (!ctx_store(ctx, off, &h, offsetof(struct nat_header4, sport)))
+			return false;
+	}
+	return !p->ports || (after->sport == p->tuple.sport && after->dport == p->tuple.dport) ||
+	       ctx_store(ctx, p->l4, ports, sizeof(ports));
 }
 
 static __always_inline bool nat_translate(ctx_t *ctx, bool v6, const struct pkt *p,
-					  const struct tuple *after)
+					  const struct tuple *after, __u8 ttl)
 {
 	bool udp = p->tuple.proto == IPPROTO_UDP;
 	__u32 check =
@@ -65,13 +101,12 @@ static __always_inline bool nat_translate(ctx_t *ctx, bool v6, const struct pkt 
 	__u64 flags = udp ? CSUM_UDP : 0; /* a zero checksum in UDP over IPv4 stays zero */
 	__wsum diff = nat_addr_diff(v6, &p->tuple, after);
 
-	if (!nat_store_addrs(ctx, v6, false, p->l3, after, diff) ||
+	if (!nat_store(ctx, v6, false, p, after, ttl, diff) ||
 	    !ctx_fix_l4(ctx, check, diff, flags | CSUM_PSEUDO))
 		return false;
 	if (p->tuple.sport == after->sport && p->tuple.dport == after->dport)
 		return true;
-	return nat_store_ports(ctx, p->l4, after) &&
-	       ctx_fix_l4(ctx, check, nat_port_diff(&p->tuple, after), flags);
+	return ctx_fix_l4(ctx, check, nat_port_diff(&p->tuple, after), flags);
 }
 
 /*
@@ -81,34 +116,18 @@ static __always_inline bool nat_translate(ctx_t *ctx, bool v6, const struct pkt 
  */
 static __always_inline bool nat_translate_error(ctx_t *ctx, bool v6, const struct pkt *error,
 						const struct pkt *quote, const struct tuple *outer,
-						const struct tuple *quoted)
+						const struct tuple *quoted, __u8 ttl)
 {
 	__u32 check = error->l4 + offsetof(struct icmp_error, checksum);
 	__wsum outer_diff = nat_addr_diff(v6, &error->tuple, outer);
 	__wsum quoted_diff = nat_addr_diff(v6, &quote->tuple, quoted);
 
-	if (!nat_store_addrs(ctx, v6, false, error->l3, outer, outer_diff) ||
-	    !nat_store_addrs(ctx, v6, true, quote->l3, quoted, quoted_diff) ||
-	    !nat_store_ports(ctx, quote->l4, quoted))
+	if (!nat_store(ctx, v6, false, error, outer, ttl, outer_diff) ||
+	    !nat_store(ctx, v6, true, quote, quoted, quote->ttl, quoted_diff))
 		return false;
 	if (v6) /* ICMPv6 sums the pseudo header, and the quoted header has no sum of its own */
 		if (!ctx_fix_l4(ctx, check, outer_diff, CSUM_PSEUDO) ||
 		    !ctx_fix_l4(ctx, check, quoted_diff, 0))
 			return false;
 	return ctx_fix_l4(ctx, check, nat_port_diff(&quote->tuple, quoted), 0);
-}
-
-/* One router less to live for; the caller has seen that it is more than 1. */
-static __always_inline bool nat_decrement_ttl(ctx_t *ctx, bool v6, const struct pkt *p)
-{
-	__u8 ttl = p->ttl - 1;
-	__be32 from, to;
-
-	if (v6)
-		return ctx_store_summed(ctx, p->l3 + offsetof(struct ipv6hdr, hop_limit), &ttl, 1);
-	from = bpf_htonl((__u32)p->ttl << 24);
-	to = bpf_htonl((__u32)ttl << 24);
-	return ctx_store(ctx, p->l3 + offsetof(struct iphdr, ttl), &ttl, 1) &&
-	       ctx_fix_l3(ctx, p->l3 + offsetof(struct iphdr, check),
-			  bpf_csum_diff(&from, sizeof(from), &to, sizeof(to), 0));
 }

@@ -27,6 +27,9 @@
 #define IP_OFFSET 0x1fff
 #define IP_DF 0x4000
 
+/* Further than any header that is looked at. */
+#define PKT_NEAR 255
+
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
@@ -58,13 +61,19 @@ struct pkt {
 	__u16 l3; /* offsets from the packet's start */
 	__u16 l4;
 	__u16 len; /* from the IP header on, as the IP header says */
+	__be16 id; /* IPv4: identification, flags with offset, header checksum */
+	__be16 frag;
+	__u16 check;
 	__u8 ttl;
 	__u8 tcp_flags;
+	__u8 tcp_len; /* of the header with options */
+	bool ports;   /* the tuple has them */
 };
 
 enum pkt_kind {
-	PKT_OTHER,      /* none of our business: leave it untouched */
-	PKT_TRANSPORT,  /* TCP or UDP: the tuple is complete */
+	PKT_OTHER,     /* none of our business: leave it untouched */
+	PKT_TRANSPORT, /* TCP or UDP, whole or an IPv4 packet's first fragment: the tuple is complete */
+	PKT_FRAGMENT,   /* a later fragment (IPv4); the tuple has addresses only */
 	PKT_ICMP_ERROR, /* quotes another packet; the tuple has addresses only */
 };
 
@@ -78,7 +87,13 @@ static __always_inline void addr_map_v4(__be32 addr[4], __be32 v4)
 
 static __always_inline void addr_copy(__be32 to[4], const void *from)
 {
-	__builtin_memcpy(to, from, 16);
+	const __be32 *words =
+		from; /* aligned wherever an address lies; a void pointer would be copied byte by byte */
+
+	to[0] = words[0];
+	to[1] = words[1];
+	to[2] = words[2];
+	to[3] = words[3];
 }
 
 static __always_inline bool addr_equal(const __be32 a[4], const __be32 b[4], bool v6)
@@ -115,9 +130,9 @@ static __always_inline bool pkt_parse_ip(void *data, void *data_end, bool v6, st
 
 		if ((void *)(ip + 1) > data_end || ip->ihl < 5)
 			return false;
-		/* a fragment shows its ports only once; see the issue on all kinds of packets */
-		if (ip->frag_off & bpf_htons(IP_MF | IP_OFFSET))
-			return false;
+		p->id = ip->id;
+		p->frag = ip->frag_off;
+		p->check = ip->check;
 		addr_map_v4(p->tuple.saddr, ip->saddr);
 		addr_map_v4(p->tuple.daddr, ip->daddr);
 		p->tuple.proto = ip->protocol;
@@ -128,15 +143,28 @@ static __always_inline bool pkt_parse_ip(void *data, void *data_end, bool v6, st
 	return true;
 }
 
+static __always_inline bool pkt_is_later_fragment(const struct pkt *p)
+{
+	return p->frag & bpf_htons(IP_OFFSET);
+}
+
+static __always_inline bool pkt_is_fragment(const struct pkt *p)
+{
+	return p->frag & bpf_htons(IP_MF | IP_OFFSET);
+}
+
 static __always_inline enum pkt_kind pkt_parse(void *data, void *data_end, __u16 l3, bool v6,
 					       struct pkt *p)
 {
 	void *l4;
 
 	p->l3 = l3;
-	p->tcp_flags = 0;
 	if (!pkt_parse_ip(data, data_end, v6, p))
 		return PKT_OTHER;
+	if (!v6 && pkt_is_later_fragment(p))
+		return p->tuple.proto == IPPROTO_TCP || p->tuple.proto == IPPROTO_UDP ?
+			       PKT_FRAGMENT :
+			       PKT_OTHER;
 	l4 = data + p->l4;
 	if (p->tuple.proto == IPPROTO_TCP) {
 		struct tcphdr *tcp = l4;
@@ -145,7 +173,9 @@ static __always_inline enum pkt_kind pkt_parse(void *data, void *data_end, __u16
 			return PKT_OTHER;
 		p->tuple.sport = tcp->source;
 		p->tuple.dport = tcp->dest;
+		p->tcp_len = (((__u8 *)tcp)[12] >> 4) * 4;
 		p->tcp_flags = ((__u8 *)tcp)[13];
+		p->ports = true;
 		return PKT_TRANSPORT;
 	}
 	if (p->tuple.proto == IPPROTO_UDP) {
@@ -155,34 +185,50 @@ static __always_inline enum pkt_kind pkt_parse(void *data, void *data_end, __u16
 			return PKT_OTHER;
 		p->tuple.sport = udp->source;
 		p->tuple.dport = udp->dest;
+		p->ports = true;
 		return PKT_TRANSPORT;
 	}
 	if (p->tuple.proto == (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) {
 		struct icmp_error *icmp = l4;
 
-		if ((void *)(icmp + 1) > data_end || !icmp_is_error(icmp->type, v6))
+		if ((void *)(icmp + 1) > data_end || !icmp_is_error(icmp->type, v6) ||
+		    pkt_is_fragment(p))
 			return PKT_OTHER;
 		return PKT_ICMP_ERROR;
 	}
 	return PKT_OTHER;
 }
 
+/* Offsets that were in memory have lost their bounds: the verifier has to see some. */
+static __always_inline bool pkt_near(__u32 *off)
+{
+	barrier_var(*off);
+	return *off <= PKT_NEAR;
+}
+
 /* The packet that an ICMP error quotes: at least its IP header and ports (RFC 792, RFC 4443). */
 static __always_inline bool pkt_parse_quote(void *data, void *data_end, bool v6,
 					    const struct pkt *error, struct pkt *quote)
 {
+	__u32 l3 = error->l4 + sizeof(struct icmp_error), l4;
 	__be16 *ports;
 
-	quote->l3 = error->l4 + sizeof(struct icmp_error);
-	if (!pkt_parse_ip(data, data_end, v6, quote))
+	if (!pkt_near(&l3))
+		return false;
+	quote->l3 = l3;
+	if (!pkt_parse_ip(data, data_end, v6, quote) || pkt_is_later_fragment(quote))
 		return false;
 	if (quote->tuple.proto != IPPROTO_TCP && quote->tuple.proto != IPPROTO_UDP)
 		return false;
-	ports = data + quote->l4;
+	l4 = quote->l4;
+	if (!pkt_near(&l4))
+		return false;
+	ports = data + l4;
 	if ((void *)(ports + 2) > data_end)
 		return false;
 	quote->tuple.sport = ports[0];
 	quote->tuple.dport = ports[1];
+	quote->ports = true;
 	return true;
 }
 

@@ -13,29 +13,48 @@
 #include "io_tc.h"
 #include "lb.h"
 
-/* Ethernet, IPv6, the largest IPv4 header in an ICMP error, and its quote. */
-#define HEADERS_MAX 160
+/* The largest headers of all: Ethernet, an IPv4 header with options, ICMP, and
+ * what an error quotes: such a header and ports. */
+#define HEADERS_MAX (ETH_HLEN + 60 + sizeof(struct icmp_error) + 60 + sizeof(struct udphdr))
+
+/* Headers may lie in fragments of the skb (GRO, senders on this machine). Pulling
+ * copies, so no more is asked for than a packet needs. */
+static __always_inline void tc_pull(struct __sk_buff *ctx, __u32 len)
+{
+	if (len > ctx->len)
+		len = ctx->len;
+	if ((void *)(long)ctx->data + len > (void *)(long)ctx->data_end)
+		bpf_skb_pull_data(ctx, len);
+}
+
+static __always_inline bool tc_has_options(const struct __sk_buff *ctx, __u16 l3)
+{
+	struct iphdr *ip = (void *)(long)ctx->data + l3;
+
+	return (void *)(ip + 1) <= (void *)(long)ctx->data_end && ip->ihl > 5;
+}
 
 static __always_inline int tc_run(struct __sk_buff *ctx, __u16 l3, bool v6, bool ingress)
 {
 	struct pkt p = {};
-	enum pkt_kind kind;
 
-	kind = pkt_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, l3, v6, &p);
-	if (kind == PKT_TRANSPORT)
+	tc_pull(ctx,
+		l3 + (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) + sizeof(struct tcphdr));
+	if (!v6 && tc_has_options(ctx, l3))
+		tc_pull(ctx, HEADERS_MAX);
+	switch (pkt_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, l3, v6, &p)) {
+	case PKT_TRANSPORT:
 		return ingress ? lb_ingress(ctx, v6, &p) : lb_egress(ctx, v6, &p);
-	if (kind == PKT_ICMP_ERROR)
-		return lb_icmp_error(ctx, v6, ingress, &p);
-	return VERDICT_PASS;
+	case PKT_ICMP_ERROR:
+		tc_pull(ctx, HEADERS_MAX);
+		return v6 ? lb_icmp_error6(ctx, ingress, &p) : lb_icmp_error4(ctx, ingress, &p);
+	default:
+		return VERDICT_PASS;
+	}
 }
 
 static __always_inline int tc_enter(struct __sk_buff *ctx, __u16 l3, bool ingress)
 {
-	__u32 len = ctx->len < HEADERS_MAX ? ctx->len : HEADERS_MAX;
-
-	/* headers may lie in fragments of the skb (GRO, some drivers) */
-	if ((void *)(long)ctx->data + len > (void *)(long)ctx->data_end)
-		bpf_skb_pull_data(ctx, len);
 	if (ctx->protocol == bpf_htons(ETH_P_IP))
 		return tc_run(ctx, l3, false, ingress);
 	if (ctx->protocol == bpf_htons(ETH_P_IPV6))
