@@ -40,6 +40,14 @@ static __always_inline bool ctx_fix_l4(ctx_t *ctx, __u32 off, __wsum diff, __u64
 	return bpf_l4_csum_replace(ctx, off, 0, diff, flags) == 0;
 }
 
+/* How many packets this skb becomes on the wire. */
+static __always_inline __u32 ctx_segments(const ctx_t *ctx, __u32 headers, __u32 ip_len)
+{
+	__u32 size = ctx->gso_size;
+
+	return size ? (ip_len - headers + size - 1) / size : 1;
+}
+
 /* Bytes on the wire of the largest segment this skb becomes, from the IP header on. */
 static __always_inline __u32 ctx_segment_len(const ctx_t *ctx, __u32 headers, __u32 ip_len)
 {

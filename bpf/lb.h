@@ -16,11 +16,14 @@
 #include <linux/errno.h>
 #include "answer.h"
 #include "flow.h"
+#include "fragment.h"
 #include "nat.h"
 #include "route.h"
 #include "verdict.h"
 
 #define SNAT_TRIES 32
+/* An skb of 64 KiB has fewer segments that need cutting. */
+#define CUT_MAX 64
 
 /* What does not fit the stack. Per CPU; softirq does not nest. */
 struct lb_scratch {
@@ -120,18 +123,60 @@ static __always_inline int lb_send(bool v6, const struct flow *flow)
 	return route_send(v6, flow->ifindex, nexthop);
 }
 
+static __always_inline __u32 lb_headers(const struct pkt *p)
+{
+	return p->l4 - p->l3 + (p->tuple.proto == IPPROTO_TCP ? p->tcp_len : sizeof(struct udphdr));
+}
+
 static __always_inline bool lb_too_big(const ctx_t *ctx, const struct pkt *p, __u16 mtu)
 {
-	__u32 headers = p->l4 - p->l3 +
-			(p->tuple.proto == IPPROTO_TCP ? p->tcp_len : sizeof(struct udphdr));
+	return mtu && ctx_segment_len(ctx, lb_headers(p), p->len) > mtu;
+}
 
-	return mtu && ctx_segment_len(ctx, headers, p->len) > mtu;
+/* How many packets the stack has to cut; 0: none, the sender must be told. It may
+ * cut where the sender allows it, and where egress sees what it has cut. */
+static __always_inline __u32 lb_may_cut(const ctx_t *ctx, const struct pkt *p,
+					const struct flow *flow)
+{
+	struct iface_key key = { .ifindex = flow->ifindex };
+	struct iface *iface;
+	__u32 count;
+
+	if (p->frag & bpf_htons(IP_DF))
+		return 0;
+	iface = bpf_map_lookup_elem(&ifaces, &key);
+	if (!iface || !(iface->flags & IFACE_UPLINK))
+		return 0;
+	count = ctx_segments(ctx, lb_headers(p), p->len);
+	return count <= CUT_MAX ? count : 0;
+}
+
+/*
+ * Lets the stack forward the packet, and cut it. It would take none whose source
+ * is an address of its own, as after translation; so the sender's address stays
+ * until egress.
+ */
+static __noinline int lb_cut4(ctx_t *ctx, const struct pkt *p, const struct tuple *after,
+			      __u32 count)
+{
+	struct tuple halfway = *after;
+	__u32 i;
+
+	addr_copy(halfway.saddr, p->tuple.saddr);
+	for (i = 0; i < CUT_MAX && i < count; i++)
+		if (!fragment_note(p, &halfway, i, after->saddr[3]))
+			return lb_drop(p, DROP_FLOWS_FULL);
+	if (!nat_translate(ctx, false, p, &halfway, p->ttl))
+		return lb_drop(p, DROP_HELPER_FAILED);
+	return VERDICT_PASS;
 }
 
 /* Translates and sends out by the flow's next hop. */
 static __always_inline int lb_forward(ctx_t *ctx, bool v6, struct pkt *p, struct flow *flow,
 				      const struct tuple *after)
 {
+	__u32 count;
+
 	switch (lb_hop(ctx, v6, flow, after)) {
 	case ROUTE_FORWARD:
 		break;
@@ -144,6 +189,9 @@ static __always_inline int lb_forward(ctx_t *ctx, bool v6, struct pkt *p, struct
 	if (p->ttl <= 1)
 		return lb_drop(p, DROP_TTL_EXCEEDED);
 	if (lb_too_big(ctx, p, flow->mtu)) {
+		count = v6 ? 0 : lb_may_cut(ctx, p, flow);
+		if (count)
+			return lb_cut4(ctx, p, after, count);
 		drop_count(DROP_TOO_BIG, p->len);
 		return answer_too_big(ctx, v6, p, flow->mtu);
 	}
@@ -501,14 +549,35 @@ static __always_inline int lb_ingress(ctx_t *ctx, bool v6, struct pkt *p)
 	return lb_translate(ctx, v6, true, p, flow);
 }
 
+/* What ingress has left to the stack to be cut, and later fragments of replies. */
+static __noinline int lb_egress_cut4(ctx_t *ctx, const struct pkt *p)
+{
+	__be32 source = fragment_source(p);
+	struct tuple after = p->tuple;
+	bool done;
+
+	if (!source)
+		return VERDICT_PASS;
+	after.saddr[3] = source;
+	if (p->ports)
+		done = nat_translate(ctx, false, p, &after, p->ttl);
+	else
+		done = nat_store(ctx, false, false, p, &after, p->ttl,
+				 nat_addr_diff(false, &p->tuple, &after));
+	return done ? VERDICT_PASS : lb_drop(p, DROP_HELPER_FAILED);
+}
+
 static __always_inline int lb_egress(ctx_t *ctx, bool v6, struct pkt *p)
 {
-	struct flow *flow;
+	struct flow *flow = flow_find(v6, &p->tuple);
 
-	if (pkt_is_fragment(p))
+	if (flow && (flow->flags & (FLOW_REPLY | FLOW_FORWARD)) == FLOW_REPLY) {
+		if (!v6 && pkt_is_fragment(p) &&
+		    !fragment_note(p, &p->tuple, 0, ((struct flow4 *)flow)->saddr))
+			return lb_drop(p, DROP_FLOWS_FULL);
+		return lb_translate(ctx, v6, false, p, flow);
+	}
+	if (v6 || (p->frag & bpf_htons(IP_DF)))
 		return VERDICT_PASS;
-	flow = flow_find(v6, &p->tuple);
-	if (!flow || (flow->flags & (FLOW_REPLY | FLOW_FORWARD)) != FLOW_REPLY)
-		return VERDICT_PASS;
-	return lb_translate(ctx, v6, false, p, flow);
+	return lb_egress_cut4(ctx, p);
 }

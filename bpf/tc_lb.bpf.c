@@ -45,6 +45,8 @@ static __always_inline int tc_run(struct __sk_buff *ctx, __u16 l3, bool v6, bool
 	switch (pkt_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, l3, v6, &p)) {
 	case PKT_TRANSPORT:
 		return ingress ? lb_ingress(ctx, v6, &p) : lb_egress(ctx, v6, &p);
+	case PKT_FRAGMENT:
+		return ingress ? VERDICT_PASS : lb_egress_cut4(ctx, &p);
 	case PKT_ICMP_ERROR:
 		tc_pull(ctx, HEADERS_MAX);
 		return v6 ? lb_icmp_error6(ctx, ingress, &p) : lb_icmp_error4(ctx, ingress, &p);

@@ -195,6 +195,17 @@ describe.each(CASTS)('a backend of another node, IPv$family', (cast) => {
     });
   });
 
+  it('gets segments whose TCP options still fit the next link, and none where they do not', async () => {
+    given('tcp');
+    await opened('tcp');
+    const more: More = { l4: { flags: 'A', options: 3, payload: Buffer.alloc(3000, 0x44) } };
+    const room = UPLINK.mtu - (v6 ? 40 : 20) - 20 - 12;
+    await ingress(transport('tcp', client, frontend, more), room);
+    expect(bench.drops()).toEqual({});
+    await ingress(transport('tcp', client, frontend, more), room + 1);
+    expect(bench.drops()).toMatchObject({ too_big: { packets: 1n } });
+  });
+
   it('is the reason to tell the sender of a packet too large even when its route is not known yet', async () => {
     given('udp');
     const l4 = { payload: Buffer.alloc(UPLINK.mtu, 0x33) };
