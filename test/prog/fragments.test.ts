@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { BackendFlags, Proto } from '../../src/abi/enums.gen.ts';
 import type { PacketSpec } from '../support/packet.ts';
 import { ipPacket, packet, parsePacket } from '../support/packet.ts';
-import { addressOf, CASTS, HOST } from '../support/prog-addresses.ts';
+import { addressOf, castOf, HOST } from '../support/prog-addresses.ts';
 import { ProgBench } from '../support/prog-bench.ts';
 import { UPLINK } from '../support/prog-network.ts';
 import type { End, More, Transport } from '../support/prog-packets.ts';
@@ -22,8 +22,7 @@ beforeEach(() => {
   bench.reset();
 });
 
-const [cast] = CASTS;
-if (cast === undefined) throw new Error('there is no cast for IPv4');
+const cast = castOf(4);
 const client = end(cast.client, 40_001);
 const frontend = end(cast.frontend, 80);
 const local = end(cast.local, 8080);
@@ -34,7 +33,7 @@ const egress = async (spec: PacketSpec) => bench.run('tc_egress', packet(spec));
 
 /** Too large for the uplink in IPv4 packets without DF. */
 function large(more: More = {}): More {
-  const payload = Buffer.from({ length: 2 * UPLINK.mtu + 77 }, (_, i) => i);
+  const payload = Uint8Array.from({ length: 2 * UPLINK.mtu + 77 }, (_, i) => i);
   return { ip: { df: false, id: nextId(), ...more.ip }, l4: { flags: 'A', payload, ...more.l4 } };
 }
 
@@ -88,7 +87,7 @@ describe.each(['tcp', 'udp'] as const)('%s', (proto: Transport) => {
   async function toRemote(): Promise<End> {
     given(remote, BackendFlags.Remote);
     const { frame } = await ingress(transport(proto, client, frontend));
-    return end(cast?.node ?? '', parsePacket(frame).sport);
+    return end(cast.node, parsePacket(frame).sport);
   }
 
   const hop = (more: More): More => ({ ...more, ip: { ...more.ip, ttl: 63 } });
@@ -143,8 +142,8 @@ describe.each(['tcp', 'udp'] as const)('%s', (proto: Transport) => {
     if (first === undefined || second === undefined || last === undefined) throw new Error('there are not three');
     const strangers = [
       { ...second, id: nextId() },
-      { ...second, src: cast?.stranger ?? '' },
-      { ...second, dst: cast?.otherRemote ?? '' },
+      { ...second, src: cast.stranger },
+      { ...second, dst: cast.otherRemote },
       { ...second, l4: { ...second.l4, proto: 'raw', number: proto === 'tcp' ? 17 : 6, payload: Buffer.alloc(8) } },
       { ...second, l4: { proto: 'raw', number: 47, payload: Buffer.alloc(8) } },
     ] satisfies PacketSpec[];
@@ -207,7 +206,7 @@ describe.each(['tcp', 'udp'] as const)('%s', (proto: Transport) => {
     const [first] = cut(transport(proto, snat, remote, large()), UPLINK.mtu);
     const [shown] = cut(transport(proto, client, frontend, large()), UPLINK.mtu);
     if (first === undefined || shown === undefined) throw new Error('nothing was cut');
-    const error = icmpError('host-unreachable', cast?.router ?? '', snat.addr, quote(first, 8));
+    const error = icmpError('host-unreachable', cast.router, snat.addr, quote(first, 8));
     const { verdict, frame } = await ingress(error);
     expect(verdict).toBe('redirect');
     const seen = parsePacket(frame);

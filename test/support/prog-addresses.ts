@@ -58,6 +58,12 @@ export const CASTS: readonly Cast[] = ([4, 6] as const).map((family) => ({
   nowhere: pick({ v4: '192.0.2.250', v6: '2001:db8:ffff::1' }, family),
 }));
 
+export function castOf(family: Family): Cast {
+  const cast = CASTS.find((one) => one.family === family);
+  if (cast === undefined) throw new Error(`there is no cast for IPv${family}`);
+  return cast;
+}
+
 export function addressOf(text: string): Address {
   const address = parseAddress(text);
   if (address === undefined) throw new Error(`${text} is no address`);
