@@ -120,7 +120,7 @@ describe.each(ROWS)('$reason', (row) => {
 describe('a flow table that takes no second row', () => {
   let bench: ProgBench;
   beforeAll(async () => {
-    bench = await ProgBench.open({ object: await withoutEviction(), sizes: { flows4: 2, flows6: 2 } });
+    bench = await ProgBench.open({ object: unevicting.path, sizes: { flows4: 2, flows6: 2 } });
   });
   afterAll(() => bench[Symbol.asyncDispose]());
 
