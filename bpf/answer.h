@@ -170,9 +170,11 @@ static __always_inline int answer_icmp(ctx_t *ctx, bool v6, struct pkt *p, __u16
 	quote_len += p->tuple.proto == IPPROTO_TCP ? QUOTE_TCP : QUOTE_UDP;
 	if (bpf_skb_change_tail(ctx, p->l3 + quote_len, 0) || !answer_settle_quote(ctx, p))
 		return VERDICT_DROP;
-	barrier_var(quote_len); /* the verifier has to see the bounds */
-	if (quote_len < ip_len || quote_len > sizeof(quote) ||
-	    bpf_skb_load_bytes(ctx, p->l3, quote, quote_len))
+	barrier_var(quote_len); /* the verifier has to see both bounds, in two comparisons */
+	if (quote_len > sizeof(quote))
+		return VERDICT_DROP;
+	barrier_var(quote_len);
+	if (quote_len < ip_len || bpf_skb_load_bytes(ctx, p->l3, quote, quote_len))
 		return VERDICT_DROP;
 	if (v6)
 		sum = answer_pseudo_sum(true, p, proto, sizeof(icmp) + quote_len);
