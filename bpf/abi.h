@@ -97,7 +97,7 @@ enum drop_reason {
 	DROP_SNAT_NO_ADDRESS,  /* egress interface has no address of this family */
 	DROP_NO_ROUTE,         /* FIB: unreachable, blackhole or prohibited */
 	DROP_TTL_EXCEEDED,     /* would have to be forwarded with TTL 0 */
-	DROP_TOO_BIG,          /* larger than the next link, DF set; the sender was told */
+	DROP_TOO_BIG,          /* larger than the next link, not to be cut; the sender knows */
 	DROP_FLOWS_FULL,       /* the flow table refused an entry */
 	DROP_STALE_SET,        /* a slot named a backend that is gone; must stay 0 */
 	DROP_HELPER_FAILED,    /* a kernel helper failed on a well-formed packet */
