@@ -83,10 +83,11 @@ static __always_inline void flow_remove(struct flow_buffer *buf, bool v6, const 
 	}
 }
 
-/* Inserts the row t, whose packets become after; the result is the helper's. */
-static __always_inline long flow_insert(struct flow_buffer *buf, bool v6, const struct tuple *t,
-					const struct tuple *after, const struct flow *flow,
-					const __be32 nexthop[4], __u64 flags)
+/* Inserts the row t, whose packets become after; the result is the helper's. Before
+ * 6.4 its upper half is left undefined where the verifier calls the map directly. */
+static __always_inline int flow_insert(struct flow_buffer *buf, bool v6, const struct tuple *t,
+				       const struct tuple *after, const struct flow *flow,
+				       const __be32 nexthop[4], __u64 flags)
 {
 	if (v6) {
 		struct flow6 *row = &buf->row6;

@@ -322,7 +322,7 @@ static __always_inline enum drop_reason lb_take_port(bool v6, const struct tuple
 {
 	struct flow *flow = &s->flow;
 	bool snat = flow->flags & FLOW_SNAT;
-	long result;
+	int result;
 	int i;
 
 	tuple_reverse(client, &s->back);
