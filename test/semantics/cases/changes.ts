@@ -547,18 +547,6 @@ export const UDP: Topic = {
       ],
     },
     {
-      title: 'Senders who were refused reach an endpoint once there is one',
-      reference: '2.7',
-      kubeProxy: 'Deletes entries from before there was an endpoint.',
-      given: { endpoints: [] },
-      seen: [{ from: 'outside', to: 'NodePort', transports: ['UDP'], gets: 'refused', holds: 'outside' }],
-      steps: [
-        { when: 'one comes', given: { endpoints: ['far1'] }, seen: [{ held: 'outside', reaches: ['far1'] }] },
-        { when: 'it goes', given: { endpoints: [] }, seen: [] },
-        { when: 'another comes', given: { endpoints: ['near1'] }, seen: [{ held: 'outside', reaches: ['near1'] }] },
-      ],
-    },
-    {
       title: 'Senders to a Service that was deleted are moved when it is made anew',
       reference: '2.7',
       kubeProxy: 'Leaves them alone; fixed after 1.37.',

@@ -66,30 +66,6 @@ export const DENIALS: Topic = {
       ]),
     },
     {
-      title: "A ClusterIP and a load balancer's address answer to ping",
-      reference: '2.2',
-      kubeProxy:
-        'nftables rejects an echo request to a ClusterIP; iptables routes it away, as both do for a load balancer’s address.',
-      bpfsvc: 'Answers where packets come in.',
-      why: 'It is the first thing that people try.',
-      given: { endpoints: ['near1'] },
-      others: { empty: { endpoints: [] } },
-      seen: (['pod', 'outside'] as const).flatMap((from): Sight[] => [
-        { from, to: 'ClusterIP', gets: 'echo', pending: 'ping' },
-        { from, to: 'LoadBalancer', gets: 'echo', pending: 'ping' },
-        { from, to: { at: 'ClusterIP', of: 'empty' }, gets: 'echo', pending: 'ping' },
-      ]),
-    },
-    {
-      title: 'Nodes and pods answer to ping themselves',
-      reference: '2.2',
-      given: { endpoints: ['near1'] },
-      seen: (['pod', 'outside'] as const).flatMap((from): Sight[] => [
-        { from, to: 'NodePort', gets: 'echo' },
-        { from, to: { address: 'near1', port: 8080 }, gets: 'echo' },
-      ]),
-    },
-    {
       title: 'A NodePort of one protocol leaves the other alone',
       reference: '2.2',
       given: { ports: TCP_ONLY, endpoints: ['near1'] },

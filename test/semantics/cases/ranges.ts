@@ -23,7 +23,7 @@ const RULES: readonly Rule[] = [
     given: { ...ranges(...OUTSIDE), endpoints: ['near1', 'far1'] },
     seen: [
       { from: 'outside', ...TO_VIP, reaches: ['near1', 'far1'] },
-      { from: 'pod', ...TO_VIP, gets: 'shut out', pending: FEATURE },
+      { from: 'pod', ...TO_VIP, gets: 'dropped', pending: FEATURE },
       { from: 'host', ...TO_VIP, gets: 'dropped', pending: FEATURE },
     ],
   },
@@ -49,7 +49,7 @@ const RULES: readonly Rule[] = [
     given: { ...ranges(...HOST), endpoints: ['near1', 'far1'] },
     seen: [
       { from: 'host', ...TO_VIP, reaches: ['near1', 'far1'] },
-      { from: 'pod', ...TO_VIP, gets: 'shut out', pending: FEATURE },
+      { from: 'pod', ...TO_VIP, gets: 'dropped', pending: FEATURE },
       { from: 'outside', ...TO_VIP, gets: 'dropped', pending: FEATURE },
     ],
   },
@@ -59,7 +59,7 @@ const RULES: readonly Rule[] = [
     given: { ...ranges(...STRANGER, '{clients.v4}', '{clients.v6}'), endpoints: ['near1'] },
     seen: [
       { from: 'outside', ...TO_VIP, reaches: ['near1'] },
-      { from: 'pod', ...TO_VIP, gets: 'shut out', pending: FEATURE },
+      { from: 'pod', ...TO_VIP, gets: 'dropped', pending: FEATURE },
     ],
   },
   {
@@ -76,7 +76,7 @@ const RULES: readonly Rule[] = [
     given: { ...ranges(...STRANGER, '0.0.0.0/0'), endpoints: ['near1', 'far1'] },
     seen: (['pod', 'host', 'outside'] as const).flatMap((from): Sight[] => [
       { from, ...TO_VIP, families: [4], reaches: ['near1', 'far1'] },
-      { from, ...TO_VIP, families: [6], gets: from === 'pod' ? 'shut out' : 'dropped', pending: FEATURE },
+      { from, ...TO_VIP, families: [6], gets: 'dropped', pending: FEATURE },
     ]),
   },
   {
@@ -84,7 +84,7 @@ const RULES: readonly Rule[] = [
     reference: '1.2, 9',
     given: { ...ranges('{stranger.v4}/32'), endpoints: ['near1', 'far1'] },
     seen: (['pod', 'host', 'outside'] as const).flatMap((from): Sight[] => [
-      { from, ...TO_VIP, families: [4], gets: from === 'pod' ? 'shut out' : 'dropped', pending: FEATURE },
+      { from, ...TO_VIP, families: [4], gets: 'dropped', pending: FEATURE },
       { from, ...TO_VIP, families: [6], reaches: ['near1', 'far1'] },
     ]),
   },
@@ -94,7 +94,7 @@ const RULES: readonly Rule[] = [
     given: { ...ranges(' {outside.v4}/32 ', ' {outside.v6}/128\t'), endpoints: ['near1'] },
     seen: [
       { from: 'outside', ...TO_VIP, reaches: ['near1'] },
-      { from: 'pod', ...TO_VIP, gets: 'shut out', pending: FEATURE },
+      { from: 'pod', ...TO_VIP, gets: 'dropped', pending: FEATURE },
     ],
   },
   {
@@ -106,7 +106,7 @@ const RULES: readonly Rule[] = [
     given: { ...ranges(...OUTSIDE), endpoints: [] },
     seen: [
       { from: 'outside', ...TO_VIP, gets: 'refused' },
-      { from: 'pod', ...TO_VIP, gets: 'shut out', pending: FEATURE },
+      { from: 'pod', ...TO_VIP, gets: 'dropped', pending: FEATURE },
       { from: 'host', ...TO_VIP, gets: 'dropped', pending: FEATURE },
     ],
   },
@@ -116,7 +116,7 @@ const RULES: readonly Rule[] = [
     given: { spec: { ...ranges(...OUTSIDE).spec, externalTrafficPolicy: 'Local' }, endpoints: ['near1', 'far1'] },
     seen: [
       { from: 'outside', ...TO_VIP, reaches: ['near1'], source: 'own' },
-      { from: 'pod', ...TO_VIP, gets: 'shut out', pending: FEATURE },
+      { from: 'pod', ...TO_VIP, gets: 'dropped', pending: FEATURE },
       { from: 'host', ...TO_VIP, gets: 'dropped', pending: FEATURE },
       { from: 'pod', to: 'NodePort', reaches: ['near1', 'far1'] },
     ],
