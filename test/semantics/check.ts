@@ -76,16 +76,18 @@ export async function lookAtHeld(situation: Situation, sight: Held, path: Path):
 
 // --- internal ---
 
-/** The agent moves senders right after it has said that a change is in the maps, and says nothing when there are none. */
+/** The agent moves senders right after it has said that a change is in the maps, and says nothing when there are none. An
+ * answer that is on its way just then comes from whom the sender no longer talks to: it asks again. */
 async function lookUntilMoved(
   situation: Situation,
   sight: Held,
   connection: HeldConnection,
 ): Promise<string | undefined> {
-  let complaint = await lookAgain(situation, sight, connection);
-  if (complaint === undefined || sight.reaches === undefined) return complaint;
+  if (sight.reaches === undefined) return lookAgain(situation, sight, connection);
+  const impatient = { ...situation, patienceMs: IMPATIENCE_MS };
+  let complaint: string | undefined;
   const isMoved = async (): Promise<boolean> => {
-    complaint = await lookAgain(situation, sight, connection);
+    complaint = await lookAgain(impatient, sight, connection);
     return complaint === undefined;
   };
   await waitFor('the sender to be moved', isMoved, { deadlineMs: situation.patienceMs }).catch(() => undefined);
