@@ -66,9 +66,17 @@ void SilenceLibbpf() { libbpf_set_print(Print); }
 LibbpfCapture::LibbpfCapture() { current = &text_; }
 LibbpfCapture::~LibbpfCapture() { current = nullptr; }
 
+std::optional<std::string> LibbpfCapture::map() const {
+  return named("map '", "': failed to create");
+}
+
 std::optional<std::string> LibbpfCapture::program() const {
-  static constexpr std::string_view before = "prog '";
-  const size_t failed = text_.find("': BPF program load failed");
+  return named("prog '", "': BPF program load failed");
+}
+
+std::optional<std::string> LibbpfCapture::named(std::string_view before,
+                                                std::string_view after) const {
+  const size_t failed = text_.find(after);
   if (failed == std::string::npos) return std::nullopt;
   const size_t start = text_.rfind(before, failed);
   if (start == std::string::npos) return std::nullopt;

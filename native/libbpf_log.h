@@ -10,6 +10,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 // Once per process is enough; again does no harm.
 void SilenceLibbpf();
@@ -25,6 +26,8 @@ class LibbpfCapture {
 
   const std::string& text() const { return text_; }
 
+  // The map that could not be made.
+  std::optional<std::string> map() const;
   // The program whose load failed, and the verifier's words on it.
   std::optional<std::string> program() const;
   std::optional<std::string> verifierLog() const;
@@ -33,5 +36,8 @@ class LibbpfCapture {
   std::string summary() const;
 
  private:
+  // What stands between the mark and what follows it.
+  std::optional<std::string> named(std::string_view before, std::string_view after) const;
+
   std::string text_;
 };

@@ -143,6 +143,8 @@ Napi::Value BpfObject::load(const Napi::CallbackInfo& info) {
   if (err < 0) {
     Failure failure;
     failure.err = err;
+    if (const auto map = capture.map())
+      Fail(info.Env(), {"map.create", "create map", *map}, std::move(failure));
     failure.reason = capture.summary();
     if (failure.reason.empty()) failure.reason = ErrnoText(-err);
     if (const auto program = capture.program())

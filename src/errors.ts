@@ -24,6 +24,11 @@ const CODES = {
     meaning: 'this kernel, or how this process may use it, lacks something that bpfsvc cannot do without',
     remedy: '`bpfsvc check` shows everything that is asked of a kernel',
   },
+  'map-memory': {
+    meaning: 'the kernel has no memory for a map of the size that it shall have',
+    remedy:
+      'give this machine, or the cgroup that bpfsvc runs in, more memory, or keep fewer flows: flows.entries in the file that --config names',
+  },
 } as const satisfies Record<string, { meaning: string; remedy: string }>;
 
 export type ErrorCode = keyof typeof CODES;

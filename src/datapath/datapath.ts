@@ -8,8 +8,10 @@ import type { Settings } from '../abi/config.gen.ts';
 import { SETTINGS } from '../abi/config.gen.ts';
 import { FINGERPRINT } from '../abi/fingerprint.gen.ts';
 import { MAPS } from '../abi/maps.gen.ts';
+import { BpfsvcError } from '../errors.ts';
 import { addon } from '../kernel/addon.ts';
 import { PROGRAM_TYPE } from '../kernel/constants.ts';
+import { KernelError } from '../kernel/errors.ts';
 import type { NativeLink, NativeMap, NativeObject, NativeProgram } from '../kernel/native-types.ts';
 import type { PinPaths } from '../kernel/pins.ts';
 import { PinDirectory } from '../kernel/pins.ts';
@@ -60,7 +62,7 @@ export class Datapath {
       const programs = object.programs();
       configure(object, options);
       if (pins.whole) reusePinned(object, pins.paths);
-      object.load();
+      load(object);
       if (!pins.whole)
         await pins.build((staging) => {
           pinMaps(object, staging);
@@ -164,6 +166,25 @@ function reusePinned(object: NativeObject, pins: PinPaths): void {
       map.close();
     }
   }
+}
+
+function load(object: NativeObject): void {
+  try {
+    object.load();
+  } catch (error) {
+    if (!(error instanceof KernelError) || error.op !== 'map.create' || error.code !== 'ENOMEM') throw error;
+    const map = object.maps().find(({ name }) => name === error.object);
+    throw new BpfsvcError('map-memory', `cannot create map ${error.object}${map === undefined ? '' : sizeText(map)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** What rows alone take; tables and links of a hash come on top. */
+function sizeText({ keySize, valueSize, maxEntries }: ReturnType<NativeObject['maps']>[number]): string {
+  const rowSize = keySize + valueSize;
+  const size = Math.ceil((maxEntries * rowSize) / 2 ** 20);
+  return ` of ${String(maxEntries)} rows of ${String(rowSize)} bytes, more than ${String(size)} MiB`;
 }
 
 function pinMaps(object: NativeObject, pins: PinPaths): void {
