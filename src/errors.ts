@@ -24,6 +24,10 @@ const CODES = {
     meaning: 'this kernel, or how this process may use it, lacks something that bpfsvc cannot do without',
     remedy: '`bpfsvc check` shows everything that is asked of a kernel',
   },
+  'cgroup2-missing': {
+    meaning: 'no cgroup v2 hierarchy is mounted, by which connections of processes are seen',
+    remedy: 'mount one, beside cgroup v1 too: mkdir -p /run/cgroup2 && mount -t cgroup2 none /run/cgroup2',
+  },
   'map-memory': {
     meaning: 'the kernel has no memory for a map of the size that it shall have',
     remedy:

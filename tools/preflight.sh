@@ -16,7 +16,7 @@ fail() {
 
 [ "$(uname -s)" = Linux ] || fail "needs Linux, this is $(uname -s): use a Linux machine or a VM"
 [ -r "$mounts" ] || fail 'needs /proc: mount -t proc proc /proc'
-grep -q '^[^ ]* [^ ]* cgroup2 ' "$mounts" || fail 'no cgroup v2 mounted: mkdir -p /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup'
+grep -q '^[^ ]* [^ ]* cgroup2 ' "$mounts" || fail 'no cgroup v2 mounted: mkdir -p /run/cgroup2 && mount -t cgroup2 none /run/cgroup2'
 [ "$(id -u)" = 0 ] || fail "needs root to load BPF programs and make network namespaces: run sudo make $what"
 unshare --net --mount true 2>/dev/null || fail 'may not make network namespaces: in a container, start it with --privileged'
 

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Datapath } from '../datapath/datapath.ts';
 import { reservePorts } from '../datapath/reserved-ports.ts';
-import { messageOf } from '../errors.ts';
+import { BpfsvcError, messageOf } from '../errors.ts';
 import { addon } from '../kernel/addon.ts';
 import { probeDatapathFeatures, requireFeatures, requireFor } from '../kernel/features.ts';
 import { findCgroup2, isCgroup2 } from '../kernel/mounts.ts';
@@ -191,9 +191,7 @@ async function start(options: AgentOptions, log: Logger, parts: Parts): Promise<
 
 function cgroupDirectory(wanted: string | undefined): string {
   const cgroup = wanted ?? findCgroup2();
-  if (cgroup === undefined) {
-    throw new Error('no cgroup v2 hierarchy is mounted; mount one: mount -t cgroup2 none /sys/fs/cgroup');
-  }
+  if (cgroup === undefined) throw new BpfsvcError('cgroup2-missing', 'no cgroup v2 hierarchy is mounted');
   if (!isCgroup2(cgroup)) throw new Error(`${cgroup} is not a cgroup v2 directory; name one with --cgroup`);
   return cgroup;
 }

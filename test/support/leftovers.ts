@@ -66,7 +66,8 @@ export function sweepDead(): void {
 /** Where cgroup v2 is mounted, which differs between a container, a hybrid set-up and a plain machine. */
 export function cgroupMount(): string {
   const mount = mounts().find(({ type }) => type === 'cgroup2');
-  if (mount === undefined) throw new Error('cgroup v2 is not mounted; mount it: mount -t cgroup2 none /sys/fs/cgroup');
+  if (mount === undefined)
+    throw new Error('cgroup v2 is not mounted; mount it: mkdir -p /run/cgroup2 && mount -t cgroup2 none /run/cgroup2');
   return mount.path;
 }
 
