@@ -4,7 +4,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** In an emulated machine everything takes its time. */
-const PATIENCE = Number(process.env['BPFSVC_PATIENCE'] ?? 1);
+export const PATIENCE = Number(process.env['BPFSVC_PATIENCE'] ?? 1);
 const DEADLINE_MS = 20_000;
 
 export interface WaitOptions {

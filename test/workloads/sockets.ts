@@ -2,9 +2,10 @@
 // What the operations share: addresses as tests compare them, and failures by kind.
 
 import type { Socket } from 'node:net';
+import { PATIENCE } from '../support/wait.ts';
 import type { Endpoint, FailureKind, Greeting } from './protocol.ts';
 
-export const DEFAULT_TIMEOUT_MS = 15_000;
+export const DEFAULT_TIMEOUT_MS = 15_000 * PATIENCE;
 
 /** A v4-mapped address names an IPv4 client. */
 export function unmapped(address: string | undefined): string {
