@@ -78,6 +78,7 @@ enum flow_state {
 	FLOW_FIN = 4,
 	FLOW_RST = 8,       /* from either side */
 	FLOW_PEER_FIN = 16, /* FLOW_FIN in the other direction's row */
+	FLOW_LEAVING = 32,  /* the row is being removed: no new connection may take it over */
 };
 
 enum node_addr_flags {
@@ -99,8 +100,9 @@ enum drop_reason {
 	DROP_TTL_EXCEEDED,     /* would have to be forwarded with TTL 0 */
 	DROP_TOO_BIG,          /* larger than the next link, not to be cut; the sender knows */
 	DROP_FLOWS_FULL,       /* the flow table refused an entry */
-	DROP_STALE_SET,        /* a slot named a backend that is gone; must stay 0 */
-	DROP_HELPER_FAILED,    /* a kernel helper failed on a well-formed packet */
+	DROP_FLOW_LEAVING,  /* the old row was just being removed; the next SYN makes a new one */
+	DROP_STALE_SET,     /* a slot named a backend that is gone; must stay 0 */
+	DROP_HELPER_FAILED, /* a kernel helper failed on a well-formed packet */
 	DROP_REASONS,
 };
 
@@ -195,6 +197,41 @@ struct flow6 {
 	__u8 saddr[16] ADDR;
 	__u8 daddr[16] ADDR;
 	__u8 nexthop[16] ADDR;
+};
+
+/* The flows that the program sweep shall remove, as a packet: this, then entries.
+ * Each run takes the next one. */
+struct sweep_request {
+	__u32 next;
+	__u8 pad[12]; /* to where an Ethernet header has ended */
+};
+
+enum sweep_outcome {
+	SWEEP_NONE = 0,
+	SWEEP_REMOVED,
+	SWEEP_CHANGED, /* it is not as it was seen: kept */
+	SWEEP_GONE,    /* was not there */
+};
+
+/* A row as it was when its end was judged. */
+struct sweep_seen {
+	__u64 packets;
+	__u32 last_seen;
+	__u8 state FLAGS(flow_state);
+	__u8 pad[3];
+};
+
+struct sweep_entry {
+	__u8 saddr[16] ADDR;
+	__u8 daddr[16] ADDR;
+	__be16 sport;
+	__be16 dport;
+	__u8 proto ENUM(proto);
+	__u8 family; /* 4 or 6 */
+	__u8 outcome ENUM(sweep_outcome);
+	__u8 has_pair; /* 1: the other direction has a row, too */
+	struct sweep_seen row;
+	struct sweep_seen pair;
 };
 
 /* A socket that was connected through a frontend, by its cookie. */

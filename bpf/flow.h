@@ -6,6 +6,7 @@
 #pragma once
 
 #include "config.h"
+#include "hash.h"
 #include "maps.h"
 #include "pkt.h"
 
@@ -148,6 +149,51 @@ static __always_inline void flow_set_nexthop(bool v6, struct flow *flow, const _
 		addr_copy((__be32 *)((struct flow6 *)flow)->nexthop, nexthop);
 	else
 		((struct flow4 *)flow)->nexthop = nexthop[3];
+}
+
+/*
+ * A connection that takes over the rows of an ended one, and the sweeper that
+ * removes them, exclude each other by a lock of the client's: the sweeper marks
+ * under it what is still as it was judged, and removes it afterwards.
+ */
+struct flow_lock {
+	struct bpf_spin_lock lock;
+};
+
+#define FLOW_LOCKS 256
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FLOW_LOCKS);
+	__type(key, __u32);
+	__type(value, struct flow_lock);
+} flow_locks __weak SEC(".maps") TAG("private");
+
+static __always_inline struct flow_lock *flow_lock_of(const struct tuple *client)
+{
+	__u32 hash = hash_word(client->saddr[3], (__u32)client->sport << 16 | client->dport);
+	__u32 index = hash_finish(hash) % FLOW_LOCKS;
+
+	return bpf_map_lookup_elem(&flow_locks, &index);
+}
+
+/* False: the row is leaving, and its key with it. */
+static __always_inline bool flow_take_over(struct flow *flow, const struct tuple *client)
+{
+	struct flow_lock *lock = flow_lock_of(client);
+	__u32 now = flow_clock();
+	bool taken;
+
+	if (!lock)
+		return false;
+	bpf_spin_lock(&lock->lock);
+	taken = !(flow->state & FLOW_LEAVING);
+	if (taken) {
+		flow->state = 0;
+		flow->last_seen = now;
+	}
+	bpf_spin_unlock(&lock->lock);
+	return taken;
 }
 
 static __always_inline __u8 flow_state_of(__u8 tcp_flags)

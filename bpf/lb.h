@@ -264,21 +264,25 @@ static __always_inline int lb_translate(ctx_t *ctx, bool v6, bool ingress, struc
 }
 
 /* A row that stands where we want ours may be ours: of a flow whose other row
- * was evicted, or of the same packet on another CPU. */
-static __always_inline bool lb_adopt(bool v6, struct lb_scratch *s)
+ * was evicted, of one that has ended, or of the same packet on another CPU. */
+static __always_inline bool lb_is_ours(bool v6, struct lb_scratch *s)
 {
 	struct flow *flow = flow_find_with(&s->buffer, v6, &s->reply);
 
 	if (!flow || !(flow->flags & FLOW_REPLY))
 		return false;
 	flow_translation(v6, flow, s->reply.proto, &s->known);
-	if (!tuple_equal(&s->known, &s->back, v6))
+	return tuple_equal(&s->known, &s->back, v6);
+}
+
+static __always_inline bool lb_adopt(bool v6, const struct tuple *client, struct lb_scratch *s)
+{
+	struct flow *flow = flow_find_with(&s->buffer, v6, &s->reply);
+
+	if (!flow || !flow_take_over(flow, client))
 		return false;
-	flow->state = 0;
-	flow->last_seen = flow_clock();
 	/* long ago, so that its first packet looks for the reply's row: see lb_give_back */
 	s->flow.last_seen = flow->last_seen - 1;
-	s->adopted = true;
 	return true;
 }
 
@@ -342,7 +346,8 @@ static __always_inline enum drop_reason lb_take_port(bool v6, const struct tuple
 			return DROP_NONE;
 		if (result != -EEXIST)
 			return DROP_FLOWS_FULL;
-		if (lb_adopt(v6, s))
+		s->adopted = lb_is_ours(v6, s);
+		if (s->adopted)
 			return DROP_NONE;
 	}
 	return DROP_SNAT_EXHAUSTED;
@@ -399,6 +404,8 @@ lb_make_flow(ctx_t *ctx, bool v6, const struct tuple *client, const struct choic
 	reason = lb_take_port(v6, client, s, hash);
 	if (reason != DROP_NONE)
 		return reason;
+	if (s->adopted && !lb_adopt(v6, client, s))
+		return DROP_FLOW_LEAVING;
 
 	s->flow.flags &= ~FLOW_REPLY;
 	if (s->flow.flags & FLOW_FORWARD) {
@@ -417,9 +424,34 @@ lb_make_flow(ctx_t *ctx, bool v6, const struct tuple *client, const struct choic
 	return DROP_NONE;
 }
 
+/*
+ * Packets to a backend itself look, when they are answered, like those of a flow
+ * from the same client port to the same backend through a frontend on this node.
+ * netfilter gives the later one another source port, and so do we: it becomes a
+ * flow, too. False: there is no such flow.
+ */
+static __always_inline void lb_choose_same(bool v6, const struct tuple *client,
+					   struct lb_scratch *s, struct choice *choice)
+{
+	struct flow *flow;
+
+	choice->mode = SET_HASH;
+	choice->backend = 0;
+	tuple_reverse(client, &s->reply);
+	flow = flow_find_with(&s->buffer, v6, &s->reply);
+	if (!flow || (flow->flags & (FLOW_REPLY | FLOW_FORWARD)) != FLOW_REPLY)
+		return;
+	s->flow.service = flow->service;
+	choice->id = flow->backend;
+	choice->backend = bpf_map_lookup_elem(&backends, &choice->id);
+	if (choice->backend && backend_is_free(choice->backend))
+		choice->backend = 0;
+}
+
 /* The first packet of a flow, or the first after its row was evicted: the
  * Maglev table leads it to the same backend as long as the set is the same.
- * Returns the client's row; where there is none, *reason says why. */
+ * Returns the client's row; where there is none, *reason says why, unless the
+ * packet is no business of ours: no frontend, and no flow that it looks like. */
 static __always_inline struct flow *lb_new_flow(ctx_t *ctx, bool v6, const struct tuple *client,
 						const struct frontend *fe, enum drop_reason *reason)
 {
@@ -428,21 +460,25 @@ static __always_inline struct flow *lb_new_flow(ctx_t *ctx, bool v6, const struc
 	struct choice choice;
 	struct flow *row = 0;
 
-	svc_choose(fe->set_external, hash, &choice);
+	*reason = DROP_HELPER_FAILED;
+	if (!s)
+		return 0;
+	__builtin_memset(&s->flow, 0, sizeof(s->flow));
+	if (fe) {
+		s->flow.service = fe->service;
+		svc_choose(fe->set_external, hash, &choice);
+	} else {
+		lb_choose_same(v6, client, s, &choice);
+	}
 	*reason = DROP_NONE;
 	if (choice.mode == SET_REJECT)
 		*reason = DROP_NO_BACKEND;
 	else if (choice.mode == SET_DROP)
 		*reason = DROP_NO_LOCAL_BACKEND;
 	else if (!choice.backend)
-		*reason = DROP_STALE_SET;
-	else if (!s)
-		*reason = DROP_HELPER_FAILED;
-	if (*reason != DROP_NONE)
-		return 0;
-	__builtin_memset(&s->flow, 0, sizeof(s->flow));
-	s->flow.service = fe->service;
-	*reason = lb_make_flow(ctx, v6, client, &choice, s, hash, &row);
+		*reason = fe ? DROP_STALE_SET : DROP_NONE;
+	else
+		*reason = lb_make_flow(ctx, v6, client, &choice, s, hash, &row);
 	return row;
 }
 
@@ -526,6 +562,12 @@ static __noinline int lb_icmp_error6(ctx_t *ctx, bool ingress, struct pkt *p)
 	return lb_icmp_error(ctx, true, ingress, p);
 }
 
+/* Where there is no row, and no frontend to make one for. */
+static __always_inline bool lb_may_be_first(const struct pkt *p)
+{
+	return p->tuple.proto == IPPROTO_UDP || (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
 static __always_inline int lb_ingress(ctx_t *ctx, bool v6, struct pkt *p)
 {
 	enum drop_reason reason;
@@ -536,11 +578,15 @@ static __always_inline int lb_ingress(ctx_t *ctx, bool v6, struct pkt *p)
 		return VERDICT_PASS;
 	flow = flow_find(v6, &p->tuple);
 	if (!flow || lb_flow_over(p, flow)) {
+		if (flow && !flow_take_over(flow, &p->tuple))
+			return lb_drop(p, DROP_FLOW_LEAVING);
 		fe = lb_frontend(&p->tuple);
-		if (!fe)
+		if (!fe && !lb_may_be_first(p))
 			return VERDICT_PASS;
 		flow = v6 ? lb_new_flow6(ctx, &p->tuple, fe, &reason) :
 			    lb_new_flow4(ctx, &p->tuple, fe, &reason);
+		if (!flow && reason == DROP_NONE)
+			return VERDICT_PASS;
 		if (!flow) {
 			drop_count(reason, p->len);
 			return reason == DROP_NO_BACKEND ? answer_refuse(ctx, v6, p) : VERDICT_DROP;

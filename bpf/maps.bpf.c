@@ -19,7 +19,10 @@ KEEP(flow_state);
 KEEP(node_addr_flags);
 KEEP(iface_flags);
 KEEP(drop_reason);
+KEEP(sweep_outcome);
 
 const volatile struct slot_block keep_slot_block = {};
+const volatile struct sweep_request keep_sweep_request = {};
+const volatile struct sweep_entry keep_sweep_entry = {};
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

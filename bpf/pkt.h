@@ -98,9 +98,11 @@ static __always_inline void addr_copy(__be32 to[4], const void *from)
 
 static __always_inline bool addr_equal(const __be32 a[4], const __be32 b[4], bool v6)
 {
-	if (v6 && (a[0] != b[0] || a[1] != b[1] || a[2] != b[2]))
-		return false;
-	return a[3] == b[3];
+	__be32 diff = a[3] ^ b[3];
+
+	if (v6)
+		diff |= (a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]);
+	return diff == 0;
 }
 
 static __always_inline bool icmp_is_error(__u8 type, bool v6)
@@ -243,6 +245,10 @@ static __always_inline void tuple_reverse(const struct tuple *t, struct tuple *r
 
 static __always_inline bool tuple_equal(const struct tuple *a, const struct tuple *b, bool v6)
 {
-	return a->sport == b->sport && a->dport == b->dport && addr_equal(a->saddr, b->saddr, v6) &&
-	       addr_equal(a->daddr, b->daddr, v6);
+	__u32 diff = (a->sport ^ b->sport) | (a->dport ^ b->dport);
+	int i;
+
+	for (i = v6 ? 0 : 3; i < 4; i++)
+		diff |= (a->saddr[i] ^ b->saddr[i]) | (a->daddr[i] ^ b->daddr[i]);
+	return diff == 0;
 }

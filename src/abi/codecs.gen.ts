@@ -6,7 +6,7 @@ import { readAddress16, readAddress4, writeAddress16, writeAddress4 } from '../n
 import { LITTLE, readMac, readText, sized, u16, u32, u64, u8, writeMac, writeText } from './codec.ts';
 import type { Address } from '../net/ip.ts';
 import type { Codec, StructTable } from './codec.ts';
-import type { Proto } from './enums.gen.ts';
+import type { Proto, SweepOutcome } from './enums.gen.ts';
 
 export interface FrontendKey {
   readonly addr: Address;
@@ -325,6 +325,95 @@ export const flow6Codec: Codec<Flow6> = {
       saddr: readAddress16(view, offset + 48),
       daddr: readAddress16(view, offset + 64),
       nexthop: readAddress16(view, offset + 80),
+    };
+  },
+};
+
+export interface SweepRequest {
+  readonly next: number;
+}
+
+export const sweepRequestCodec: Codec<SweepRequest> = {
+  name: 'sweep_request',
+  size: 16,
+  encode(value, view, offset) {
+    view.setUint32(offset, u32(value.next, 'sweep_request.next'), LITTLE);
+    view.setUint32(offset + 4, 0);
+    view.setUint32(offset + 8, 0);
+    view.setUint32(offset + 12, 0);
+  },
+  decode(view, offset) {
+    return {
+      next: view.getUint32(offset, LITTLE),
+    };
+  },
+};
+
+export interface SweepSeen {
+  readonly packets: bigint;
+  readonly lastSeen: number;
+  readonly state: number;
+}
+
+export const sweepSeenCodec: Codec<SweepSeen> = {
+  name: 'sweep_seen',
+  size: 16,
+  encode(value, view, offset) {
+    view.setBigUint64(offset, u64(value.packets, 'sweep_seen.packets'), LITTLE);
+    view.setUint32(offset + 8, u32(value.lastSeen, 'sweep_seen.last_seen'), LITTLE);
+    view.setUint8(offset + 12, u8(value.state, 'sweep_seen.state'));
+    view.setUint8(offset + 13, 0);
+    view.setUint16(offset + 14, 0);
+  },
+  decode(view, offset) {
+    return {
+      packets: view.getBigUint64(offset, LITTLE),
+      lastSeen: view.getUint32(offset + 8, LITTLE),
+      state: view.getUint8(offset + 12),
+    };
+  },
+};
+
+export interface SweepEntry {
+  readonly saddr: Address;
+  readonly daddr: Address;
+  readonly sport: number;
+  readonly dport: number;
+  readonly proto: Proto;
+  readonly family: number;
+  readonly outcome: SweepOutcome;
+  readonly hasPair: number;
+  readonly row: SweepSeen;
+  readonly pair: SweepSeen;
+}
+
+export const sweepEntryCodec: Codec<SweepEntry> = {
+  name: 'sweep_entry',
+  size: 72,
+  encode(value, view, offset) {
+    writeAddress16(value.saddr, view, offset);
+    writeAddress16(value.daddr, view, offset + 16);
+    view.setUint16(offset + 32, u16(value.sport, 'sweep_entry.sport'));
+    view.setUint16(offset + 34, u16(value.dport, 'sweep_entry.dport'));
+    view.setUint8(offset + 36, u8(value.proto, 'sweep_entry.proto'));
+    view.setUint8(offset + 37, u8(value.family, 'sweep_entry.family'));
+    view.setUint8(offset + 38, u8(value.outcome, 'sweep_entry.outcome'));
+    view.setUint8(offset + 39, u8(value.hasPair, 'sweep_entry.has_pair'));
+    sweepSeenCodec.encode(value.row, view, offset + 40);
+    sweepSeenCodec.encode(value.pair, view, offset + 56);
+  },
+  decode(view, offset) {
+    return {
+      saddr: readAddress16(view, offset),
+      daddr: readAddress16(view, offset + 16),
+      sport: view.getUint16(offset + 32),
+      dport: view.getUint16(offset + 34),
+      proto: view.getUint8(offset + 36) as Proto,
+      family: view.getUint8(offset + 37),
+      outcome: view.getUint8(offset + 38) as SweepOutcome,
+      hasPair: view.getUint8(offset + 39),
+      row: sweepSeenCodec.decode(view, offset + 40),
+      pair: sweepSeenCodec.decode(view, offset + 56),
     };
   },
 };
@@ -770,6 +859,33 @@ export const STRUCTS = {
       { name: 'saddr', property: 'saddr', offset: 48, size: 16, kind: 'address' },
       { name: 'daddr', property: 'daddr', offset: 64, size: 16, kind: 'address' },
       { name: 'nexthop', property: 'nexthop', offset: 80, size: 16, kind: 'address' },
+    ],
+  },
+  sweep_request: {
+    codec: sweepRequestCodec,
+    fields: [{ name: 'next', property: 'next', offset: 0, size: 4, kind: 'number' }],
+  },
+  sweep_seen: {
+    codec: sweepSeenCodec,
+    fields: [
+      { name: 'packets', property: 'packets', offset: 0, size: 8, kind: 'bigint' },
+      { name: 'last_seen', property: 'lastSeen', offset: 8, size: 4, kind: 'number' },
+      { name: 'state', property: 'state', offset: 12, size: 1, kind: 'flags', enum: 'flow_state' },
+    ],
+  },
+  sweep_entry: {
+    codec: sweepEntryCodec,
+    fields: [
+      { name: 'saddr', property: 'saddr', offset: 0, size: 16, kind: 'address' },
+      { name: 'daddr', property: 'daddr', offset: 16, size: 16, kind: 'address' },
+      { name: 'sport', property: 'sport', offset: 32, size: 2, kind: 'number' },
+      { name: 'dport', property: 'dport', offset: 34, size: 2, kind: 'number' },
+      { name: 'proto', property: 'proto', offset: 36, size: 1, kind: 'enum', enum: 'proto' },
+      { name: 'family', property: 'family', offset: 37, size: 1, kind: 'number' },
+      { name: 'outcome', property: 'outcome', offset: 38, size: 1, kind: 'enum', enum: 'sweep_outcome' },
+      { name: 'has_pair', property: 'hasPair', offset: 39, size: 1, kind: 'number' },
+      { name: 'row', property: 'row', offset: 40, size: 16, kind: 'struct', struct: 'sweep_seen' },
+      { name: 'pair', property: 'pair', offset: 56, size: 16, kind: 'struct', struct: 'sweep_seen' },
     ],
   },
   socket_key: {

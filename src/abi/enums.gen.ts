@@ -96,6 +96,7 @@ export const FlowState = {
   Fin: 4,
   Rst: 8,
   PeerFin: 16,
+  Leaving: 32,
 } as const;
 
 export type FlowState = (typeof FlowState)[keyof typeof FlowState];
@@ -106,6 +107,7 @@ export const FLOW_STATE_NAMES: Readonly<Record<number, string>> = {
   4: 'fin',
   8: 'rst',
   16: 'peer_fin',
+  32: 'leaving',
 };
 
 export const NodeAddrFlags = {
@@ -134,8 +136,9 @@ export const DropReason = {
   TtlExceeded: 6,
   TooBig: 7,
   FlowsFull: 8,
-  StaleSet: 9,
-  HelperFailed: 10,
+  FlowLeaving: 9,
+  StaleSet: 10,
+  HelperFailed: 11,
 } as const;
 
 export type DropReason = (typeof DropReason)[keyof typeof DropReason];
@@ -150,11 +153,23 @@ export const DROP_REASON_NAMES: readonly string[] = [
   'ttl_exceeded',
   'too_big',
   'flows_full',
+  'flow_leaving',
   'stale_set',
   'helper_failed',
 ];
 
-export const DROP_REASONS = 11;
+export const DROP_REASONS = 12;
+
+export const SweepOutcome = {
+  None: 0,
+  Removed: 1,
+  Changed: 2,
+  Gone: 3,
+} as const;
+
+export type SweepOutcome = (typeof SweepOutcome)[keyof typeof SweepOutcome];
+
+export const SWEEP_OUTCOME_NAMES: readonly string[] = ['none', 'removed', 'changed', 'gone'];
 
 /** By name in C: names by value. */
 export const ENUMS = {
@@ -169,6 +184,7 @@ export const ENUMS = {
   node_addr_flags: NODE_ADDR_FLAGS_NAMES,
   iface_flags: IFACE_FLAGS_NAMES,
   drop_reason: DROP_REASON_NAMES,
+  sweep_outcome: SWEEP_OUTCOME_NAMES,
 } as const satisfies Record<string, Readonly<Record<number, string>>>;
 
 export type EnumName = keyof typeof ENUMS;

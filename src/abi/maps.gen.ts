@@ -97,7 +97,7 @@ export const MAPS = {
     key: u32Codec,
     value: dropCountCodec,
     keyEnum: 'drop_reason',
-    maxEntries: 11,
+    maxEntries: 12,
     flags: 0,
     perCpu: true,
     doc: '',

@@ -4,6 +4,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Datapath } from '../datapath/datapath.ts';
+import { SweepProgram } from '../datapath/flow-remover.ts';
 import { reservePorts } from '../datapath/reserved-ports.ts';
 import { BpfsvcError, messageOf } from '../errors.ts';
 import { addon } from '../kernel/addon.ts';
@@ -171,7 +172,7 @@ async function start(options: AgentOptions, log: Logger, parts: Parts): Promise<
   store.on('change', tellNode);
   tellNode();
   reconciler.start();
-  const sweeper = new Sweeper(datapath.lb, options.timeouts);
+  const sweeper = new Sweeper(datapath.lb, new SweepProgram(datapath.program('sweep')), options.timeouts);
   const swept = everySweep(sweeping.signal, async () => {
     await sweep(sweeper, reconciler, { log, problems });
     udp.prune();

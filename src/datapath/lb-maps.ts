@@ -79,6 +79,18 @@ export interface FlowMaps {
   putTraffic(rows: readonly Row<PairKey, Traffic>[]): void;
 }
 
+/** A flow as it was when it was found to be over: one direction's row, and the other's where there is one. */
+export interface EndedFlow {
+  readonly key: Flow4Key | Flow6Key;
+  readonly row: Flow4 | Flow6;
+  readonly pair: Flow4 | Flow6 | undefined;
+}
+
+export interface FlowRemover {
+  /** False where a packet has come since: that flow stays whole. */
+  remove(family: 4 | 6, flows: readonly EndedFlow[]): boolean[];
+}
+
 /** What is told of UDP that was moved; see struct udp_moves. */
 export interface UdpMoveCounts {
   read(): UdpMoves;

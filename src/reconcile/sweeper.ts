@@ -3,12 +3,13 @@
 // which backend and service ids are still named, so that retired ones can be used again.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Flow, Flow4, Flow4Key, Flow6, Flow6Key } from '../abi/codecs.gen.ts';
-import { FlowState, Proto } from '../abi/enums.gen.ts';
-import type { FlowMaps, Row } from '../datapath/lb-maps.ts';
+import type { Flow } from '../abi/codecs.gen.ts';
+import { FlowFlags, FlowState, Proto } from '../abi/enums.gen.ts';
+import type { EndedFlow, FlowMaps, FlowRemover, Row } from '../datapath/lb-maps.ts';
 import type { BackendTable } from './backend-table.ts';
 import type { ServiceIds } from './service-ids.ts';
-import { foldTraffic } from './traffic.ts';
+import type { AnyFlow, AnyFlowKey } from './traffic.ts';
+import { foldTraffic, unfoldTraffic } from './traffic.ts';
 
 /** Seconds without a packet after which a flow has ended; kube-proxy's conntrack settings override some. */
 export interface FlowTimeouts {
@@ -41,7 +42,16 @@ export interface SweepResult {
   readonly services: ReadonlySet<number>;
 }
 
-type AnyRow = Row<Flow4Key | Flow6Key, Flow4 | Flow6>;
+interface Family {
+  readonly family: 4 | 6;
+  readonly rows: () => Iterable<Row<AnyFlowKey, AnyFlow>>;
+  readonly find: (key: AnyFlowKey) => AnyFlow | undefined;
+}
+
+interface Named {
+  readonly backends: Set<number>;
+  readonly services: Set<number>;
+}
 
 const BATCH = 512;
 /** Units of flow.last_seen in a second. */
@@ -49,12 +59,19 @@ const CLOCK_HZ = 1e9 / 2 ** 30;
 
 export class Sweeper {
   readonly #maps: FlowMaps;
+  readonly #remover: FlowRemover;
   readonly #timeouts: FlowTimeouts;
   /** CLOCK_MONOTONIC in ns. */
   readonly #clock: () => bigint;
 
-  constructor(maps: FlowMaps, timeouts: FlowTimeouts, clock: () => bigint = () => process.hrtime.bigint()) {
+  constructor(
+    maps: FlowMaps,
+    remover: FlowRemover,
+    timeouts: FlowTimeouts,
+    clock: () => bigint = () => process.hrtime.bigint(),
+  ) {
     this.#maps = maps;
+    this.#remover = remover;
     this.#timeouts = timeouts;
     this.#clock = clock;
   }
@@ -65,19 +82,11 @@ export class Sweeper {
     const retiredServices = [...services.retired];
     const named = { backends: new Set<number>(), services: new Set<number>() };
     const four = await this.#sweepFamily(
-      this.#maps.flows4(),
-      (key) => this.#maps.getFlow4(key),
-      (keys) => {
-        this.#maps.deleteFlows4(keys);
-      },
+      { family: 4, rows: () => this.#maps.flows4(), find: (key) => this.#maps.getFlow4(key) },
       named,
     );
     const six = await this.#sweepFamily(
-      this.#maps.flows6(),
-      (key) => this.#maps.getFlow6(key),
-      (keys) => {
-        this.#maps.deleteFlows6(keys);
-      },
+      { family: 6, rows: () => this.#maps.flows6(), find: (key) => this.#maps.getFlow6(key) },
       named,
     );
     for (const rows of [this.#maps.sockets(), this.#maps.udpPeers()]) {
@@ -88,38 +97,33 @@ export class Sweeper {
     return { live: four.live + six.live, removed: four.removed + six.removed, ...named };
   }
 
-  async #sweepFamily(
-    rows: Iterable<AnyRow>,
-    find: (key: Flow4Key | Flow6Key) => Flow4 | Flow6 | undefined,
-    remove: (keys: (Flow4Key | Flow6Key)[]) => void,
-    named: { backends: Set<number>; services: Set<number> },
-  ): Promise<{ live: number; removed: number }> {
-    const expired: (Flow4Key | Flow6Key)[] = [];
+  async #sweepFamily({ family, rows, find }: Family, named: Named): Promise<{ live: number; removed: number }> {
+    const ended: EndedFlow[] = [];
     let live = 0;
     let seen = 0;
-    const keep = ({ flow }: Flow4 | Flow6): void => {
+    const keep = ({ flow }: AnyFlow): void => {
       live++;
       note(named, flow.backend, flow.service);
     };
-    for (const [key, row] of rows) {
+    for (const [key, row] of rows()) {
       if (++seen % BATCH === 0) await nextTurn();
-      if (this.#isOver(key, row) && this.#pairIsOver(key, row, find)) expired.push(key);
-      else keep(row);
+      const over = this.#isOver(key, row);
+      const pair = over ? find(pairKeyOf(key, row)) : undefined;
+      // A flow lives while either direction does: one row without the other would leak packets untranslated.
+      if (!over || (pair !== undefined && !this.#isOver(key, pair))) keep(row);
+      // Where there are two rows, the client's stands for both.
+      else if (pair === undefined || (row.flow.flags & FlowFlags.Reply) === 0) ended.push({ key, row, pair });
     }
     let removed = 0;
-    for (let at = 0; at < expired.length; at += BATCH) {
-      const over: AnyRow[] = [];
-      for (const key of expired.slice(at, at + BATCH)) {
-        // A packet may have come since the walk.
-        const row = find(key);
-        if (row === undefined) continue;
-        if (this.#isOver(key, row) && this.#pairIsOver(key, row, find)) over.push([key, row]);
-        else keep(row);
-      }
+    for (let at = 0; at < ended.length; at += BATCH) {
+      const flows = ended.slice(at, at + BATCH);
       // Counts first: a flow must not vanish from both places.
-      foldTraffic(this.#maps, over);
-      remove(over.map(([key]) => key));
-      removed += over.length;
+      foldTraffic(this.#maps, flows.flatMap(rowsOf));
+      const outcomes = this.#remover.remove(family, flows);
+      const stayed = flows.filter((_, index) => outcomes[index] === false).flatMap(rowsOf);
+      unfoldTraffic(this.#maps, stayed);
+      stayed.forEach(keep);
+      removed += flows.flatMap(rowsOf).length - stayed.length;
       await nextTurn();
     }
     return { live, removed };
@@ -140,20 +144,17 @@ export class Sweeper {
     if (ended !== 0) return t.tcpCloseWait;
     return flow.state & FlowState.Ack ? t.tcpEstablished : t.tcpOpening;
   }
-
-  /** A flow lives while either direction does: one row without the other would leak packets untranslated. */
-  #pairIsOver(
-    key: Flow4Key | Flow6Key,
-    row: Flow4 | Flow6,
-    find: (key: Flow4Key | Flow6Key) => Flow4 | Flow6 | undefined,
-  ): boolean {
-    const pair = { saddr: row.daddr, daddr: row.saddr, sport: row.flow.dport, dport: row.flow.sport, proto: key.proto };
-    const other = find(pair);
-    return other === undefined || this.#isOver(pair, other);
-  }
 }
 
-function note(named: { backends: Set<number>; services: Set<number> }, backend: number, service: number): void {
+function pairKeyOf({ proto }: AnyFlowKey, { saddr, daddr, flow }: AnyFlow): AnyFlowKey {
+  return { saddr: daddr, daddr: saddr, sport: flow.dport, dport: flow.sport, proto };
+}
+
+function rowsOf({ row, pair }: EndedFlow): AnyFlow[] {
+  return pair === undefined ? [row] : [row, pair];
+}
+
+function note(named: Named, backend: number, service: number): void {
   named.backends.add(backend);
   named.services.add(service);
 }

@@ -10,25 +10,37 @@ export type AnyFlow = Flow4 | Flow6;
 
 const NO_TRAFFIC: Traffic = { inPackets: 0n, inBytes: 0n, outPackets: 0n, outBytes: 0n };
 
-/** A flow's row counts one direction: in is client -> backend. */
-function addFlow(sum: Traffic, flow: Pick<Flow, 'flags' | 'packets' | 'bytes'>): Traffic {
-  if (flow.flags & FlowFlags.Reply) {
-    return { ...sum, outPackets: sum.outPackets + flow.packets, outBytes: sum.outBytes + flow.bytes };
-  }
-  return { ...sum, inPackets: sum.inPackets + flow.packets, inBytes: sum.inBytes + flow.bytes };
-}
+type TrafficMap = Pick<FlowMaps, 'getTraffic' | 'putTraffic'>;
 
 /** To be called before the rows are removed: a flow must not vanish from both places. */
-export function foldTraffic(
-  maps: Pick<FlowMaps, 'getTraffic' | 'putTraffic'>,
-  rows: readonly Row<AnyFlowKey, AnyFlow>[],
-): void {
+export function foldTraffic(maps: TrafficMap, rows: readonly AnyFlow[]): void {
+  fold(maps, rows, 1n);
+}
+
+/** Takes back what was folded of rows that stayed after all. */
+export function unfoldTraffic(maps: TrafficMap, rows: readonly AnyFlow[]): void {
+  fold(maps, rows, -1n);
+}
+
+// --- internal ---
+
+function fold(maps: TrafficMap, rows: readonly AnyFlow[], sign: 1n | -1n): void {
   const sums = new Map<string, Row<{ service: number; backend: number }, Traffic>>();
-  for (const [, { flow }] of rows) {
+  for (const { flow } of rows) {
     const key = { service: flow.service, backend: flow.backend };
     const name = `${String(key.service)} ${String(key.backend)}`;
     const before = sums.get(name)?.[1] ?? maps.getTraffic(key) ?? NO_TRAFFIC;
-    sums.set(name, [key, addFlow(before, flow)]);
+    sums.set(name, [key, addFlow(before, flow, sign)]);
   }
   if (sums.size > 0) maps.putTraffic([...sums.values()]);
+}
+
+/** A flow's row counts one direction: in is client -> backend. */
+function addFlow(sum: Traffic, flow: Flow, sign: 1n | -1n): Traffic {
+  const packets = sign * flow.packets;
+  const bytes = sign * flow.bytes;
+  if (flow.flags & FlowFlags.Reply) {
+    return { ...sum, outPackets: sum.outPackets + packets, outBytes: sum.outBytes + bytes };
+  }
+  return { ...sum, inPackets: sum.inPackets + packets, inBytes: sum.inBytes + bytes };
 }

@@ -84,7 +84,10 @@ export class UdpFlows {
         over.push([key, row]);
         if ((row.flow.flags & FlowFlags.Reply) === 0) flows++;
       }
-      foldTraffic(this.#maps, over);
+      foldTraffic(
+        this.#maps,
+        over.map(([, row]) => row),
+      );
       remove(over.map(([key]) => key));
     }
     return flows;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BackendFlags, DROP_REASON_NAMES } from '../../src/abi/enums.gen.ts';
+import { BackendFlags, DROP_REASON_NAMES, FlowState } from '../../src/abi/enums.gen.ts';
 import { TestObject } from '../support/bpf-object.ts';
 import { packet } from '../support/packet.ts';
 import type { Cast } from '../support/prog-addresses.ts';
@@ -70,6 +70,16 @@ const ROWS: readonly Row[] = [
     when: 'the flow table takes no row',
     options: () => ({ object: unevicting.path, sizes: { flows4: 1, flows6: 1 } }),
     backends: ({ local }) => to(local, Local),
+  },
+  {
+    reason: 'flow_leaving',
+    when: 'the sweeper is just removing the old row',
+    backends: ({ local }) => to(local, Local),
+    given: async (bench, { client, frontend }) => {
+      await bench.run('tc_ingress', packet(segment('S', end(client, 40_001), end(frontend, 80))));
+      bench.patchFlows(({ state }) => ({ state: state | FlowState.Rst | FlowState.Leaving }));
+    },
+    flows: 2,
   },
   {
     reason: 'stale_set',

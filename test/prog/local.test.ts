@@ -204,6 +204,25 @@ describe.each(CASTS)('a backend of this node, IPv$family', (cast) => {
       expectPacket(await egress(transport(proto, local, client)), 'pass', transport(proto, frontend, client));
     });
 
+    it('gives a client port that talks to it directly, too, a port of its own for that', async () => {
+      given(proto, frontend, local);
+      await ingress(transport(proto, client, frontend));
+      const { verdict, frame } = await ingress(transport(proto, client, local));
+      const sport = Buffer.from(frame).readUInt16BE(cast.family === 4 ? 34 : 54);
+      expect({ verdict, isOther: sport >= 49_152 }).toEqual({ verdict: 'pass', isOther: true });
+      const changed = end(cast.client, sport);
+      expect(text(frame)).toBe(text(packet(transport(proto, changed, local))));
+
+      const later = { l4: { flags: 'A' } };
+      expectPacket(
+        await ingress(transport(proto, client, local, later)),
+        'pass',
+        transport(proto, changed, local, later),
+      );
+      expectPacket(await egress(transport(proto, local, changed)), 'pass', transport(proto, local, client));
+      expectPacket(await egress(transport(proto, local, client)), 'pass', transport(proto, frontend, client));
+    });
+
     it('finds its flow again when the row of the client has been evicted', async () => {
       given(proto, frontend, local);
       await ingress(transport(proto, client, frontend));

@@ -19,7 +19,7 @@ import type {
   UdpPeerKey,
 } from '../../src/abi/codecs.gen.ts';
 import { SlotGeometry } from '../../src/abi/enums.gen.ts';
-import type { Capacity, FlowMaps, LbMaps, Row } from '../../src/datapath/lb-maps.ts';
+import type { Capacity, EndedFlow, FlowMaps, FlowRemover, LbMaps, Row } from '../../src/datapath/lb-maps.ts';
 import { UNSPECIFIED } from '../../src/net/ip.ts';
 
 export const SEGMENT_SLOTS = SlotGeometry.SlotsPerBlock * SlotGeometry.BlocksPerSegment;
@@ -55,7 +55,7 @@ export class FakeKernel {
 }
 
 /** An agent's hold on the maps. */
-export class FakeLbMaps implements LbMaps, FlowMaps {
+export class FakeLbMaps implements LbMaps, FlowMaps, FlowRemover {
   readonly kernel: FakeKernel;
   /** True: this fallible operation throws; of what is it, a row's name for instance. */
   fails: (operation: string, of: string) => boolean = () => false;
@@ -187,6 +187,23 @@ export class FakeLbMaps implements LbMaps, FlowMaps {
   deleteFlows6(keys: readonly Flow6Key[]): void {
     this.#mayFail('deleteFlows');
     for (const key of keys) this.kernel.flows6.delete(flowName(key));
+  }
+
+  /** As the program does. */
+  remove(family: 4 | 6, flows: readonly EndedFlow[]): boolean[] {
+    this.#mayFail('remove');
+    const rows: Map<string, Row<Flow4Key | Flow6Key, Flow4 | Flow6>> = this.kernel[`flows${family}`];
+    return flows.map(({ key, row, pair }) => {
+      const pairKey = { ...key, saddr: row.daddr, daddr: row.saddr, sport: row.flow.dport, dport: row.flow.sport };
+      const present = [rows.get(flowName(key))?.[1].flow, rows.get(flowName(pairKey))?.[1].flow];
+      const isAsSeen = [row.flow, pair?.flow].every(
+        (seen, index) => seen?.packets === present[index]?.packets && seen?.lastSeen === present[index]?.lastSeen,
+      );
+      if (!isAsSeen) return false;
+      rows.delete(flowName(key));
+      rows.delete(flowName(pairKey));
+      return true;
+    });
   }
 
   sockets(): Iterable<Row<SocketKey, Socket>> {

@@ -211,9 +211,17 @@ export class ProgBench implements AsyncDisposable {
 
   /** Every flow was last seen long ago. */
   age(): void {
+    this.patchFlows(() => ({ lastSeen: 1 }));
+  }
+
+  patchFlows(patch: (flow: Flow) => Partial<Flow>): void {
     const { flows4, flows6 } = this.datapath.maps;
-    for (const [key, row] of [...flows4.entries()]) flows4.set(key, { ...row, flow: { ...row.flow, lastSeen: 1 } });
-    for (const [key, row] of [...flows6.entries()]) flows6.set(key, { ...row, flow: { ...row.flow, lastSeen: 1 } });
+    const patched = <R extends { readonly flow: Flow }>(row: R): R => ({
+      ...row,
+      flow: { ...row.flow, ...patch(row.flow) },
+    });
+    for (const [key, row] of [...flows4.entries()]) flows4.set(key, patched(row));
+    for (const [key, row] of [...flows6.entries()]) flows6.set(key, patched(row));
   }
 
   /** Connections by backend id. */

@@ -167,7 +167,7 @@ export class Stage {
     const { kernel, reconciler, maps } = this;
     const { fails } = maps;
     maps.fails = () => false;
-    await new Sweeper(maps, DEFAULT_TIMEOUTS).sweep(reconciler.backends, reconciler.ids);
+    await new Sweeper(maps, maps, DEFAULT_TIMEOUTS).sweep(reconciler.backends, reconciler.ids);
     maps.fails = fails;
     const ports = this.ports();
     const lists = new Set<string>();

@@ -101,7 +101,6 @@ export const DENIALS: Topic = {
           reaches: ['near1'],
           source: 'own',
           sourcePort: 9_001,
-          pending: 'stale reply rows',
         },
         { from: 'far', to: 'NodePort', reaches: ['near1'], sourcePort: 9_002 },
         {
@@ -110,7 +109,6 @@ export const DENIALS: Topic = {
           reaches: ['near1'],
           source: 'own',
           sourcePort: 9_002,
-          pending: 'stale reply rows',
         },
       ],
     },

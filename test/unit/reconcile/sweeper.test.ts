@@ -27,7 +27,7 @@ class Flows {
   readonly backends = new BackendTable(this.maps);
   readonly services = new ServiceIds(this.maps);
   seconds = 1000;
-  readonly #sweeper = new Sweeper(this.maps, DEFAULT_TIMEOUTS, () => this.#now);
+  readonly #sweeper = new Sweeper(this.maps, this.maps, DEFAULT_TIMEOUTS, () => this.#now);
   readonly #family: 4 | 6;
 
   constructor(family: 4 | 6 = 4) {
@@ -120,7 +120,9 @@ describe.each([4, 6] as const)('the sweeper, for IPv%i', (family) => {
     const { live, removed, backends } = await flows.sweepAt(2000);
     expect({ live, removed, backends }).toEqual({ live: 2, removed: 2, backends: new Set([7]) });
     expect([...flows.kernel[`flows${family}`].values()].map(([, { flow }]) => flow.packets)).toEqual([9n, 9n]);
-    expect([...flows.kernel.traffic.keys()]).toEqual(['1 8']);
+    const none = { inPackets: 0n, inBytes: 0n, outPackets: 0n, outBytes: 0n };
+    expect(flows.maps.getTraffic({ service: 1, backend: 7 }) ?? none).toEqual(none);
+    expect(flows.maps.getTraffic({ service: 1, backend: 8 })).toMatchObject({ inPackets: 2n, outPackets: 2n });
   });
 });
 
