@@ -177,6 +177,37 @@ static __always_inline struct flow_lock *flow_lock_of(const struct tuple *client
 	return bpf_map_lookup_elem(&flow_locks, &index);
 }
 
+/* Both sides have ended the connection, and for a second nobody has sent anything. */
+static __always_inline bool flow_is_over(const struct flow *flow, __u32 now)
+{
+	__u8 fins = flow->state & (FLOW_FIN | FLOW_PEER_FIN);
+
+	if (!(flow->state & FLOW_RST) && fins != (FLOW_FIN | FLOW_PEER_FIN))
+		return false;
+	return !(flow->state & FLOW_LEAVING) && (__s32)(now - flow->last_seen) > 1;
+}
+
+/* Marks both rows of a flow (there may be one only), unless it has come to life again. */
+static __always_inline bool flow_leave(struct flow *flow, struct flow *pair,
+				       const struct tuple *client)
+{
+	struct flow_lock *lock = flow_lock_of(client);
+	__u32 now = flow_clock();
+	bool over;
+
+	if (!lock)
+		return false;
+	bpf_spin_lock(&lock->lock);
+	over = flow_is_over(flow, now) && (!pair || flow_is_over(pair, now));
+	if (over) {
+		flow->state |= FLOW_LEAVING;
+		if (pair)
+			pair->state |= FLOW_LEAVING;
+	}
+	bpf_spin_unlock(&lock->lock);
+	return over;
+}
+
 /* False: the row is leaving, and its key with it. */
 static __always_inline bool flow_take_over(struct flow *flow, const struct tuple *client)
 {

@@ -36,6 +36,7 @@ struct lb_scratch {
 	struct tuple back;  /* what that becomes */
 	struct tuple known;
 	__be32 nexthop[4];
+	__be16 spare;          /* a source port whose flow is over; 0: none was met */
 	bool adopted;          /* the reply's row was there before */
 	struct tuple opposite; /* of the packet's other direction, or of one that is quoted */
 	/* of ICMP errors */
@@ -271,8 +272,39 @@ static __always_inline bool lb_is_ours(bool v6, struct lb_scratch *s)
 
 	if (!flow || !(flow->flags & FLOW_REPLY))
 		return false;
+	if (flow_is_over(flow, s->flow.last_seen))
+		s->spare = s->after.sport;
 	flow_translation(v6, flow, s->reply.proto, &s->known);
 	return tuple_equal(&s->known, &s->back, v6);
+}
+
+/* No port is free: takes that of a flow that is over, before it is swept. What it
+ * has carried counts for its successor, if that is of the same Service. */
+static __always_inline enum drop_reason lb_recycle(bool v6, struct lb_scratch *s)
+{
+	struct flow *flow, *pair;
+	bool same;
+
+	s->after.sport = s->spare;
+	tuple_reverse(&s->after, &s->reply);
+	flow = flow_find_with(&s->buffer, v6, &s->reply);
+	if (!s->spare || !flow)
+		return DROP_SNAT_EXHAUSTED;
+	flow_translation(v6, flow, s->reply.proto, &s->known);
+	tuple_reverse(&s->known, &s->opposite);
+	pair = flow_find_with(&s->buffer, v6, &s->opposite);
+	if (!flow_leave(flow, pair, &s->opposite))
+		return DROP_SNAT_EXHAUSTED;
+	same = flow->service == s->flow.service;
+	s->flow.packets = same ? flow->packets : 0;
+	s->flow.bytes = same ? flow->bytes : 0;
+	if (flow_insert(&s->buffer, v6, &s->reply, &s->back, &s->flow, s->nexthop, BPF_ANY))
+		return DROP_FLOWS_FULL;
+	s->flow.packets = same && pair ? pair->packets : 0;
+	s->flow.bytes = same && pair ? pair->bytes : 0;
+	if (pair)
+		flow_remove(&s->buffer, v6, &s->opposite);
+	return DROP_NONE;
 }
 
 static __always_inline bool lb_adopt(bool v6, const struct tuple *client, struct lb_scratch *s)
@@ -331,6 +363,7 @@ static __always_inline enum drop_reason lb_take_port(bool v6, const struct tuple
 
 	tuple_reverse(client, &s->back);
 	s->adopted = false;
+	s->spare = 0;
 	flow->flags |= FLOW_REPLY;
 	flow->generation = 0;
 	__builtin_memset(s->nexthop, 0, sizeof(s->nexthop));
@@ -350,7 +383,7 @@ static __always_inline enum drop_reason lb_take_port(bool v6, const struct tuple
 		if (s->adopted)
 			return DROP_NONE;
 	}
-	return DROP_SNAT_EXHAUSTED;
+	return lb_recycle(v6, s);
 }
 
 /* Decides whether the chosen backend is reached through this host's stack or by

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { BackendFlags, FlowFlags, Proto } from '../../src/abi/enums.gen.ts';
+import type { Flow } from '../../src/abi/codecs.gen.ts';
+import { BackendFlags, FlowFlags, FlowState, Proto } from '../../src/abi/enums.gen.ts';
 import type { PacketSpec } from '../support/packet.ts';
 import { packet, parsePacket } from '../support/packet.ts';
 import { CASTS } from '../support/prog-addresses.ts';
@@ -266,6 +267,42 @@ describe.each(CASTS)('few source ports, IPv$family', (cast) => {
   afterAll(() => few[Symbol.asyncDispose]());
   beforeEach(() => {
     few.reset();
+  });
+
+  it.each([
+    ['was reset', FlowState.Rst, FlowState.Rst, true],
+    ['both sides have closed', FlowState.Fin | FlowState.PeerFin, FlowState.Fin | FlowState.PeerFin, true],
+    ['one side has closed', FlowState.Fin, FlowState.PeerFin, false],
+    ['lives', 0, 0, false],
+  ] as const)('may be those of a connection that %s, when no other is left', async (_, client, reply, isFree) => {
+    const service = few.service({
+      frontends: [frontend],
+      backends: [{ addr: cast.remote, port: 8080, flags: BackendFlags.Remote }],
+    });
+    const open = (port: number) => few.run('tc_ingress', packet(segment('S', end(cast.client, port), frontend)));
+    for (let port = 1000; port < 1000 + PORTS; port++) await open(port);
+    const old = few.flows().find(({ flags }) => (flags & FlowFlags.Reply) === 0);
+    const oldPort = Number(old?.from.split(' ')[1]);
+    const sport = Number(old?.becomesFrom.split(' ')[1]);
+    const isReply = ({ flags }: Flow): boolean => (flags & FlowFlags.Reply) !== 0;
+    const isOld = (flow: Flow): boolean => (isReply(flow) ? flow.dport === oldPort : flow.sport === sport);
+    const ended = (flow: Flow): number => flow.state | (isReply(flow) ? reply : client);
+    few.patchFlows((flow) => (isOld(flow) ? { state: ended(flow), packets: 7n } : {}));
+    expect((await open(2000)).verdict).toBe('drop');
+    few.patchFlows((flow) => (isOld(flow) ? { lastSeen: flow.lastSeen - 3 } : {}));
+
+    const { verdict, frame } = await open(2000);
+    expect({ verdict, sport: verdict === 'redirect' && parsePacket(frame).sport }).toEqual(
+      isFree ? { verdict: 'redirect', sport } : { verdict: 'drop', sport: false },
+    );
+    expect(few.flows()).toHaveLength(2 * PORTS);
+    if (!isFree) return;
+    const answer = await few.run('tc_ingress', packet(segment('SA', end(cast.remote, 8080), end(cast.node, sport))));
+    expect(parsePacket(answer.frame)).toMatchObject({ src: cast.frontend, dst: cast.client, dport: 2000 });
+    // What the old one has carried is not lost.
+    const total = few.flows().reduce((sum, { packets }) => sum + packets, 0n);
+    expect({ total, opened: few.opened()[service.backends[0] ?? 0] }).toEqual({ total: 21n, opened: 7n });
+    expect((await open(oldPort)).verdict).toBe('drop');
   });
 
   it.each(['tcp', 'udp'] as const)('are tried one after the other by %s, until none is left', async (proto) => {
