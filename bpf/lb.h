@@ -457,6 +457,23 @@ lb_make_flow(ctx_t *ctx, bool v6, const struct tuple *client, const struct choic
 	return DROP_NONE;
 }
 
+/* A SYN on a row whose connection has ended, and no frontend (any more): if the row
+ * leads where the packet goes anyway, it serves again; else it must not get hold of
+ * what follows. */
+static __always_inline struct flow *lb_old_flow(bool v6, const struct tuple *client,
+						struct lb_scratch *s)
+{
+	struct flow *flow = flow_find_with(&s->buffer, v6, client);
+
+	if (!flow)
+		return 0;
+	flow_translation(v6, flow, client->proto, &s->known);
+	if (s->known.dport == client->dport && addr_equal(s->known.daddr, client->daddr, v6))
+		return flow;
+	flow_remove(&s->buffer, v6, client);
+	return 0;
+}
+
 /*
  * Packets to a backend itself look, when they are answered, like those of a flow
  * from the same client port to the same backend through a frontend on this node.
@@ -501,6 +518,9 @@ static __always_inline struct flow *lb_new_flow(ctx_t *ctx, bool v6, const struc
 		s->flow.service = fe->service;
 		svc_choose(fe->set_external, hash, &choice);
 	} else {
+		row = lb_old_flow(v6, client, s);
+		if (row)
+			return row;
 		lb_choose_same(v6, client, s, &choice);
 	}
 	*reason = DROP_NONE;

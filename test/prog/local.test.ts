@@ -36,6 +36,20 @@ function row(from: End): FlowRow {
   return found;
 }
 
+describe.each(CASTS)('a Service that is no more, IPv$family', (cast) => {
+  it('gets hold of nothing that a client port sends after its connection has ended', async () => {
+    const [client, frontend] = [end(cast.client, 40_001), end(cast.frontend, 80)];
+    given('tcp', frontend, end(cast.local, 8080));
+    await ingress(segment('S', client, frontend));
+    await ingress(segment('R', client, frontend));
+    bench.forgetFrontends();
+    for (const flags of ['S', 'A']) {
+      const spec = segment(flags, client, frontend);
+      expectPacket(await ingress(spec), 'pass', spec);
+    }
+  });
+});
+
 describe.each(CASTS)('a backend of this node, IPv$family', (cast) => {
   const client = end(cast.client, 40_001);
   const frontend = end(cast.frontend, 80);
@@ -221,6 +235,22 @@ describe.each(CASTS)('a backend of this node, IPv$family', (cast) => {
       );
       expectPacket(await egress(transport(proto, local, changed)), 'pass', transport(proto, local, client));
       expectPacket(await egress(transport(proto, local, client)), 'pass', transport(proto, frontend, client));
+    });
+
+    it('leads that port of its own on after the flow through the frontend has been swept', async () => {
+      given(proto, frontend, local);
+      await ingress(transport(proto, client, frontend));
+      const first = text((await ingress(transport(proto, client, local))).frame);
+      bench.patchFlows(({ state }) => ({ state: state | FlowState.Rst }));
+      bench.evict(end(cast.local, 8080), client);
+      expect(text((await ingress(transport(proto, client, local))).frame)).toBe(first);
+      const ack = { l4: { flags: 'A' } };
+      const sport = Buffer.from(first, 'hex').readUInt16BE(cast.family === 4 ? 34 : 54);
+      expectPacket(
+        await ingress(transport(proto, client, local, ack)),
+        'pass',
+        transport(proto, end(cast.client, sport), local, ack),
+      );
     });
 
     it('finds its flow again when the row of the client has been evicted', async () => {

@@ -5,7 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Settings } from '../../src/abi/config.gen.ts';
-import type { Flow } from '../../src/abi/codecs.gen.ts';
+import type { Flow, Flow4Key, Flow6Key } from '../../src/abi/codecs.gen.ts';
 import { DROP_REASON_NAMES, DROP_REASONS, FrontendFlags, Proto, SetMode } from '../../src/abi/enums.gen.ts';
 import { packSet } from '../../src/abi/set-word.ts';
 import { Datapath } from '../../src/datapath/datapath.ts';
@@ -54,9 +54,12 @@ export interface GivenService {
   readonly backends: readonly GivenBackend[] | 'reject' | 'drop';
 }
 
-export interface GivenBackend {
+export interface End {
   readonly addr: string;
   readonly port: number;
+}
+
+export interface GivenBackend extends End {
   readonly flags: number;
 }
 
@@ -106,7 +109,7 @@ export class ProgBench implements AsyncDisposable {
   /** Forgets Services, flows and counters; the host stays. */
   reset(): void {
     const { maps, lb } = this.datapath;
-    maps.frontends.deleteMany([...maps.frontends.entries()].map(([key]) => key));
+    this.forgetFrontends();
     maps.flows4.deleteMany([...maps.flows4.entries()].map(([key]) => key));
     maps.flows6.deleteMany([...maps.flows6.entries()].map(([key]) => key));
     maps.conns.deleteMany([...maps.conns.entries()].map(([key]) => key));
@@ -118,6 +121,11 @@ export class ProgBench implements AsyncDisposable {
     this.#backends = 1;
     this.#slots = 0;
     this.#dropsBefore = this.#readDrops();
+  }
+
+  forgetFrontends(): void {
+    const { frontends } = this.datapath.maps;
+    frontends.deleteMany([...frontends.entries()].map(([key]) => key));
   }
 
   service({ proto = Proto.Tcp, frontends, backends }: GivenService): BenchService {
@@ -201,10 +209,12 @@ export class ProgBench implements AsyncDisposable {
   }
 
   /** As the LRU does: the row of one direction goes. */
-  evict(from: { readonly addr: string; readonly port: number }): void {
+  evict(from: End, to?: End): void {
     const { flows4, flows6 } = this.datapath.maps;
-    const ours = (key: { readonly saddr: string; readonly sport: number }): boolean =>
-      key.saddr === from.addr && key.sport === from.port;
+    const ours = (key: Flow4Key | Flow6Key): boolean =>
+      key.saddr === from.addr &&
+      key.sport === from.port &&
+      (to === undefined || (key.daddr === to.addr && key.dport === to.port));
     for (const [key] of [...flows4.entries()]) if (ours(key)) flows4.delete(key);
     for (const [key] of [...flows6.entries()]) if (ours(key)) flows6.delete(key);
   }

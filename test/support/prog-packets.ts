@@ -5,12 +5,9 @@
 import { expect } from 'vitest';
 import type { L4, PacketSpec } from './packet.ts';
 import { ipPacket, MAC, packet, parsePacket } from './packet.ts';
-import type { Outcome, Verdict } from './prog-bench.ts';
+import type { End, Outcome, Verdict } from './prog-bench.ts';
 
-export interface End {
-  readonly addr: string;
-  readonly port: number;
-}
+export type { End };
 
 export type Transport = 'tcp' | 'udp';
 
