@@ -6,9 +6,11 @@ import type { NativeObject, NativeProgram } from '../../src/kernel/native-types.
 import { TestObject } from '../support/bpf-object.ts';
 import { run } from '../support/command.ts';
 import { kernelErrorOf, u32, u64 } from '../support/kernel.ts';
+import { atLeast } from '../support/kernel-version.ts';
 
-/** struct __sk_buff; the mark is its third word. */
+/** struct __sk_buff; the mark is its third word. The kernel gives back as much as it knows of it. */
 const CONTEXT_SIZE = 192;
+const KNOWN_SIZE = atLeast('5.16') ? CONTEXT_SIZE : 184;
 const MARK = 2;
 
 let file: TestObject;
@@ -39,7 +41,7 @@ describe('testRun', () => {
     const result = object.program('change_packet').testRun({ data, context: contextWith(41) });
     expect(result.retval).toBe(0);
     expect(result.data).toEqual(new Uint8Array([0xee, ...data.subarray(1), 0, 0, 0, 0]));
-    expect(result.context).toHaveLength(CONTEXT_SIZE);
+    expect(result.context).toHaveLength(KNOWN_SIZE);
     expect(markOf(result.context)).toBe(42);
     expect(data[0]).toBe(0);
   });
@@ -76,8 +78,8 @@ describe('testRun', () => {
   });
 
   it('reports what the kernel does not accept as a packet', () => {
-    const error = kernelErrorOf(() => object.program('drop_frame').testRun({ data: new Uint8Array(1) }));
-    expect(error).toMatchObject({ code: 'EINVAL', errno: 22, object: 'drop_frame' });
+    const error = kernelErrorOf(() => object.program('read_word').testRun({ data: new Uint8Array(1) }));
+    expect(error).toMatchObject({ code: 'EINVAL', errno: 22, object: 'read_word' });
   });
 
   it.each<[string, unknown, string]>([
@@ -112,7 +114,7 @@ describe('info', () => {
       runTimeNs: 0n,
     });
     expect(info.mapIds).toContain(object.map('words').info().id);
-    expect(info.verifiedInstructions).toBeGreaterThan(0);
+    expect(info.verifiedInstructions > 0).toBe(atLeast('5.16'));
     // bpftool knows whole seconds, and takes the boot time anew each time.
     expect(Math.abs(info.loadedAt / 1000 - shown.loaded_at)).toBeLessThan(2);
   });

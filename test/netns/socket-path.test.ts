@@ -4,6 +4,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Family } from '../support/address-plan.ts';
 import { pick } from '../support/address-plan.ts';
+import { atLeast, REFUSED_AT_CONNECT } from '../support/kernel-version.ts';
 import type { Place } from '../support/place.ts';
 import type { ServiceHandle } from '../support/testbed.ts';
 import { BACKEND_PORT, SERVICE_PORT, Testbed } from '../support/testbed.ts';
@@ -85,10 +86,11 @@ describe.each(Object.keys(PLACES) as (keyof typeof PLACES)[])('from %s', (placeN
     test('a frontend without backends refuses TCP, connected and unconnected UDP at once', async () => {
       const client = await bed.at(place());
       const host = pick(empty.clusterIp, family);
-      expect(await client.get(host, SERVICE_PORT)).toMatchObject({ failure: 'refused' });
+      const refused = { failure: REFUSED_AT_CONNECT };
+      expect(await client.get(host, SERVICE_PORT)).toMatchObject(refused);
       const { id } = await client.call('udp.open', { type: `udp${family}` });
-      expect(await client.call('udp.exchange', { id, host, port: SERVICE_PORT })).toMatchObject({ failure: 'refused' });
-      expect(await client.call('udp.connect', { id, host, port: SERVICE_PORT })).toMatchObject({ failure: 'refused' });
+      expect(await client.call('udp.exchange', { id, host, port: SERVICE_PORT })).toMatchObject(refused);
+      expect(await client.call('udp.connect', { id, host, port: SERVICE_PORT })).toMatchObject(refused);
       await client.call('udp.close', { id });
     });
 
@@ -116,7 +118,7 @@ describe.each(Object.keys(PLACES) as (keyof typeof PLACES)[])('from %s', (placeN
     expect(await client.call('udp.exchange', { id, host, port: SERVICE_PORT })).toMatchObject({ from: frontend });
     expect(await client.call('udp.connect', { id, host, port: SERVICE_PORT })).toMatchObject({ peer: frontend });
     expect(await client.call('udp.exchange', { id })).toMatchObject({ from: frontend });
-    expect(await client.get(mapped(empty.clusterIp.v4), SERVICE_PORT)).toMatchObject({ failure: 'refused' });
+    expect(await client.get(mapped(empty.clusterIp.v4), SERVICE_PORT)).toMatchObject({ failure: REFUSED_AT_CONNECT });
     await client.call('udp.close', { id });
   });
 
@@ -137,15 +139,19 @@ describe.each(Object.keys(PLACES) as (keyof typeof PLACES)[])('from %s', (placeN
 });
 
 describe.each([4, 6] as const)('NodePort on loopback over IPv%i', (family) => {
-  test('answers processes of the node, by address, and shows loopback as the peer', async () => {
-    const client = await bed.at(bed.cluster.node1);
-    const host = pick(LOOPBACK, family);
-    const frontend = { address: host, port: service.nodePort };
-    expect(await client.get(host, service.nodePort)).toMatchObject({ failure: null, peer: frontend });
-    const { id } = await client.call('udp.open', { type: `udp${family}` });
-    expect(await client.call('udp.exchange', { id, host, port: service.nodePort })).toMatchObject({ from: frontend });
-    await client.call('udp.close', { id });
-  });
+  // Before 5.14 an agent does not learn which namespace it is in: only the initial one's loopback has NodePorts.
+  test.skipIf(!atLeast('5.14'))(
+    'answers processes of the node, by address, and shows loopback as the peer',
+    async () => {
+      const client = await bed.at(bed.cluster.node1);
+      const host = pick(LOOPBACK, family);
+      const frontend = { address: host, port: service.nodePort };
+      expect(await client.get(host, service.nodePort)).toMatchObject({ failure: null, peer: frontend });
+      const { id } = await client.call('udp.open', { type: `udp${family}` });
+      expect(await client.call('udp.exchange', { id, host, port: service.nodePort })).toMatchObject({ from: frontend });
+      await client.call('udp.close', { id });
+    },
+  );
 
   test("is not there for a pod, whose loopback is the pod's own", async () => {
     const client = await bed.at(bed.cluster.node1.pod(1));

@@ -9,3 +9,6 @@ export function atLeast(version: string): boolean {
   const [, ourMajor, ourMinor] = /^(\d+)\.(\d+)/.exec(release()) ?? [];
   return Number(ourMajor) > major || (Number(ourMajor) === major && Number(ourMinor) >= minor);
 }
+
+/** What a process gets at once that asks a frontend without backends: before 6.1 a program cannot choose the error. */
+export const REFUSED_AT_CONNECT = atLeast('6.1') ? 'refused' : 'EPERM';
