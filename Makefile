@@ -71,6 +71,11 @@ test-kernels: build deps-vm ## suites in VMs, on Linux 5.10 to the newest (KERNE
 	$(call say,tests in VMs)
 	$(Q)$(RUN) test:kernels -- $(KERNELS) $(SUITES:%=--suite=%) $(ARGS)
 
+.PHONY: record-kernels
+record-kernels: build deps-vm ## write test/kernels/instructions.json anew: the verifier's work on each kernel (KERNELS)
+	$(call say,the verifier in VMs)
+	$(Q)$(RUN) test:kernels -- $(KERNELS) --record $(ARGS)
+
 .PHONY: bench
 bench: build ## ratios against direct connections (OUT=FILE for JSON)
 	$(call say,bench)

@@ -7,6 +7,7 @@
 //   --image VMLINUZ [--modules DIR]    with --run or --shell: your own kernel, and its /lib/modules/RELEASE
 //   --boot NAME, --cpus N, --memory MIB, --append 'WORDS'      with --run or --shell: another machine
 //   --doc FILE                         with suites: writes what is known of all kernels (docs/kernels.md)
+//   --record                           the suite load alone; what it counts becomes the record, however much it has grown
 //   --jobs N (2), --patience FACTOR (1), --limit SECONDS       VMs at a time; longer limits; of one command
 
 import { parseArgs } from 'node:util';
@@ -30,6 +31,7 @@ async function main(): Promise<number> {
       memory: { type: 'string' },
       append: { type: 'string' },
       doc: { type: 'string' },
+      record: { type: 'boolean', default: false },
       jobs: { type: 'string', default: '2' },
       patience: { type: 'string', default: '1' },
       limit: { type: 'string' },
@@ -38,8 +40,10 @@ async function main(): Promise<number> {
   const kernels = [...positionals, ...values.kernel];
   const session = await Session.open();
   if (values.run === undefined && !values.shell) {
-    const { suite: suites, jobs, patience, doc: document } = values;
-    return testKernels(session, { kernels, suites, jobs: numberOf(jobs), patience: numberOf(patience), document });
+    const { jobs, patience, doc: document, record } = values;
+    const suites = record ? ['load'] : values.suite;
+    const limits = { jobs: numberOf(jobs), patience: numberOf(patience) };
+    return testKernels(session, { kernels, suites, ...limits, document, record });
   }
   if (kernels.length > 1) throw new HarnessError(`one kernel at a time: ${kernels.join(' ')}`);
   const { cpus, memory, append, limit, run: command } = values;

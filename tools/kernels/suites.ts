@@ -20,9 +20,9 @@ export interface SuiteResult {
 const MARK = '@@ suite';
 const END = new RegExp(`^${MARK} (\\S+) (\\d+) (\\d+)$`);
 
-export function suitesScript(suites: readonly Suite[]): string {
+export function suitesScript(suites: readonly Suite[], environment: Readonly<Record<string, string>> = {}): string {
   const lines = [
-    'export NO_COLOR=1',
+    ...Object.entries({ NO_COLOR: '1', ...environment }).map(([name, value]) => `export ${name}=${quoted(value)}`),
     'suite() {',
     '  local name=$1 begin=$EPOCHREALTIME; shift',
     '  mkdir -p "/job/results/$name"',

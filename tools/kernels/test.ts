@@ -7,6 +7,7 @@ import { kernelComplaints } from './console.ts';
 import { type CheckReport, documentOf, type RunFindings } from './document.ts';
 import { plan, type Run } from './matrix.ts';
 import { WORK_DIRECTORY } from './paths.ts';
+import { recordCounts } from './record.ts';
 import { countsOf, failureLines, type RunResult, runName, suiteLine, totals } from './results.ts';
 import type { Session } from './session.ts';
 import { SuiteEnds, suiteResult, suitesScript } from './suites.ts';
@@ -21,6 +22,8 @@ export interface TestOptions {
   readonly patience: number;
   /** The file to write anew from all results that there are. */
   readonly document: string | undefined;
+  /** Whether what the verifier does becomes the record, instead of being held against it. */
+  readonly record: boolean;
 }
 
 /** Each VM's stay until it is run again. */
@@ -30,10 +33,11 @@ const RESULT = 'result.json';
 /** The exit status: 0 when all that was planned ran and nothing failed. */
 export async function testKernels(session: Session, options: TestOptions): Promise<number> {
   const kernels = options.kernels.map((name) => session.kernelName(name));
-  const runs = plan(session.matrix, kernels, options.suites);
+  const planned = plan(session.matrix, kernels, options.suites);
+  const runs = options.record ? planned.filter(({ boot }) => boot === 'usual') : planned;
   await session.image();
   const results = await inTurns(runs, options.jobs, async (run) => {
-    const result = await execute(session, run, options.patience);
+    const result = await execute(session, run, options);
     await writeFile(path.join(result.directory, RESULT), `${JSON.stringify(result, undefined, 2)}\n`);
     return result;
   });
@@ -41,6 +45,7 @@ export async function testKernels(session: Session, options: TestOptions): Promi
     const written = await readResults(session);
     await writeFile(options.document, await documentOf(written));
   }
+  if (options.record) await recordCounts(results);
   return summarize(results);
 }
 
@@ -61,7 +66,7 @@ async function jsonIfThere(file: string): Promise<unknown> {
   return text === undefined ? undefined : JSON.parse(text);
 }
 
-async function execute(session: Session, run: Run, patience: number): Promise<RunResult> {
+async function execute(session: Session, run: Run, { patience, record }: TestOptions): Promise<RunResult> {
   const kernel = await session.kernel(run.kernel);
   const profile = session.profile(run.boot);
   const machine = await session.machine(kernel, profile);
@@ -75,7 +80,7 @@ async function execute(session: Session, run: Run, patience: number): Promise<Ru
     kernel,
     machine,
     root: await session.image(),
-    script: suitesScript(run.suites),
+    script: suitesScript(run.suites, record ? { BPFSVC_RECORD: '1' } : {}),
     name: run.kernel,
     cgroup: profile.cgroup,
     directory,

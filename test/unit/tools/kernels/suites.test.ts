@@ -29,6 +29,14 @@ describe('the script of a VM', () => {
     const calls = script.split('\n').filter((line) => line.startsWith("'suite'"));
     expect(calls).toEqual(["'suite' 'a' 'test/a'", "'suite' 'b' '-t' 'it'\\''s' '--no-isolate' 'test/a'"]);
   });
+
+  it('sets what the suites are told', () => {
+    const script = suitesScript([SUITE], { SAID: "it's" });
+    expect(script.split('\n').filter((line) => line.startsWith('export'))).toEqual([
+      "export NO_COLOR='1'",
+      "export SAID='it'\\''s'",
+    ]);
+  });
 });
 
 describe("a VM's output", () => {
