@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { both, clusterIp } from '../support/address-plan.ts';
 import { Agent } from '../support/agent.ts';
 import { createCluster } from '../support/cluster.ts';
+import { atLeast } from '../support/kernel-version.ts';
 import { Manifests } from '../support/manifests.ts';
 import { Place } from '../support/place.ts';
 import { startServer, Testbed } from '../support/testbed.ts';
@@ -15,13 +16,15 @@ import { Workload } from '../support/workload.ts';
 /** Where the server outside listens, and the Service that claims its address. */
 const PORT = 8080;
 const OUTSIDER = 'outsider';
+/** A namespace can opt out where agents can tell one from another. */
+const OPT_OUTS = atLeast('5.14');
 
 describe('an agent', () => {
   let bed: Testbed;
 
   beforeAll(async () => {
     bed = await Testbed.create({
-      agentArguments: ({ node1 }) => ['--opt-out-netns', node1.pod(2).netnsPath],
+      agentArguments: ({ node1 }) => (OPT_OUTS ? ['--opt-out-netns', node1.pod(2).netnsPath] : []),
     });
     await startServer(bed.cluster, bed.cluster.client, OUTSIDER);
     const { v4, v6 } = bed.cluster.client.address;
@@ -61,7 +64,7 @@ describe('an agent', () => {
     for (const place of [node1, node1.pod(1)]) expect(await answers(await bed.at(place))).toEqual(all('pod1-1'));
   });
 
-  test('leaves a process in an opted-out network namespace alone', async () => {
+  test.skipIf(!OPT_OUTS)('leaves a process in an opted-out network namespace alone', async () => {
     expect(await answers(await bed.at(bed.cluster.node1.pod(2)))).toEqual(all(OUTSIDER));
   });
 
@@ -78,6 +81,13 @@ describe('an agent', () => {
     await expect(second).rejects.toThrow('in use by another bpfsvc; stop that one, or name another --bpffs');
     expect(await answers(await bed.at(node1))).toEqual(all('pod1-1'));
   });
+});
+
+test.skipIf(OPT_OUTS)('an agent that is to leave a namespace alone does not start where it cannot', async () => {
+  await using cluster = await createCluster();
+  const manifests = await Manifests.create(cluster);
+  const options = { manifests, arguments: ['--opt-out-netns', cluster.node1.pod(2).netnsPath] };
+  await expect(Agent.start(cluster.node1, options)).rejects.toThrow('lacks network namespace seen by the agent');
 });
 
 describe('agents side by side on one machine', () => {
