@@ -116,12 +116,13 @@ static __always_inline enum route_kind lb_hop(ctx_t *ctx, bool v6, struct flow *
 							lb_route_anew(ctx, v6, flow, after);
 }
 
-static __always_inline int lb_send(bool v6, const struct flow *flow)
+static __always_inline int lb_send(ctx_t *ctx, bool v6, const struct pkt *p,
+				   const struct flow *flow)
 {
 	__be32 nexthop[4];
 
 	flow_nexthop(v6, flow, nexthop);
-	return route_send(v6, flow->ifindex, nexthop);
+	return route_send(ctx, v6, p->l3, flow->ifindex, nexthop);
 }
 
 static __always_inline __u32 lb_headers(const struct pkt *p)
@@ -198,7 +199,7 @@ static __always_inline int lb_forward(ctx_t *ctx, bool v6, struct pkt *p, struct
 	}
 	if (!nat_translate(ctx, v6, p, after, p->ttl - 1))
 		return lb_drop(p, DROP_HELPER_FAILED);
-	return lb_send(v6, flow);
+	return lb_send(ctx, v6, p, flow);
 }
 
 /* Each row must know that the connection ends: the sweeper judges by one row. */
@@ -602,7 +603,7 @@ static __always_inline int lb_icmp_error(ctx_t *ctx, bool v6, bool ingress, stru
 	}
 	if (!nat_translate_error(ctx, v6, p, &s->quote, &s->outer, &s->quoted, ttl))
 		return lb_drop(p, DROP_HELPER_FAILED);
-	return forward ? lb_send(v6, flow) : VERDICT_PASS;
+	return forward ? lb_send(ctx, v6, p, flow) : VERDICT_PASS;
 }
 
 static __noinline int lb_icmp_error4(ctx_t *ctx, bool ingress, struct pkt *p)

@@ -4,11 +4,14 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { BackendFlags, Proto } from '../../src/abi/enums.gen.ts';
-import { ipPacket } from '../support/packet.ts';
+import { ipPacket, parseIp } from '../support/packet.ts';
 import { CASTS } from '../support/prog-addresses.ts';
 import { ProgBench } from '../support/prog-bench.ts';
 import type { Outcome } from '../support/prog-bench.ts';
 import { end, segment, text, transport } from '../support/prog-packets.ts';
+
+/** Bytes of an Ethernet header. */
+const ETHERNET = 14;
 
 let bench: ProgBench;
 
@@ -43,6 +46,18 @@ describe.each(CASTS)('a device without a link layer, IPv$family', (cast) => {
     expect(shown(there)).toEqual({ verdict: 'pass', packet: text(ipPacket(transport(proto, client, local, more))) });
     const back = await bench.run('tc_egress_l3', ipPacket(transport(proto, local, client, more)));
     expect(shown(back)).toEqual({ verdict: 'pass', packet: text(ipPacket(transport(proto, frontend, client, more))) });
+  });
+
+  it('carries to a backend on another node what the kernel takes for Ethernet', async () => {
+    const remote = end(cast.remote, 8080);
+    bench.service({ frontends: [frontend], backends: [{ ...remote, flags: BackendFlags.Remote }] });
+    const { verdict, frame } = await bench.run('tc_ingress_l3', ipPacket(segment('S', client, frontend)));
+    const snat = end(cast.node, parseIp(frame.subarray(ETHERNET)).sport);
+    expect({ verdict, header: [...frame.subarray(0, ETHERNET)] }).toEqual({
+      verdict: 'redirect',
+      header: Array.from({ length: ETHERNET }, () => 0),
+    });
+    expect(text(frame.subarray(ETHERNET))).toBe(text(ipPacket(segment('S', snat, remote, { ip: { ttl: 63 } }))));
   });
 
   // Not port unreachable: the room for it would be made behind the Ethernet header that the test run believes in.
