@@ -90,12 +90,15 @@ static __always_inline enum route_kind route_lookup(ctx_t *ctx, __u32 ifindex, b
 }
 
 /* l3: where the packet's IP header lies. A device without a link layer leaves
- * no header before it, and bpf_redirect_neigh insists on taking one off. */
+ * no header before it, and bpf_redirect_neigh insists on taking one off. A tag
+ * is of the VLAN that the packet came by; the next hop is in another. */
 static __always_inline int route_send(ctx_t *ctx, bool v6, __u16 l3, __u32 ifindex,
 				      const __be32 nexthop[4])
 {
 	struct bpf_redir_neigh neigh = {};
 
+	if (ctx->vlan_present && bpf_skb_vlan_pop(ctx))
+		return VERDICT_DROP;
 	if (l3 == 0 && bpf_skb_change_head(ctx, ETH_HLEN, 0))
 		return VERDICT_DROP;
 	if (v6) {

@@ -34,7 +34,7 @@ let behind: ServiceHandle;
 let empty: ServiceHandle;
 
 beforeAll(async () => {
-  bed = await Testbed.create({ agentArguments: () => ['--devices', `eth0,${DEVICE}`] });
+  bed = await Testbed.create({ agentArguments: () => ['--devices', `eth0,${DEVICE},port*`] });
   const { cluster } = bed;
   const fabric = cluster.fabric.get('fabric');
   if (fabric === undefined) throw new Error('no router');
@@ -51,7 +51,7 @@ beforeAll(async () => {
 describe.each(UPLINK_KINDS)('an uplink of kind $name', (kind) => {
   describe.skipIf(!kinds.has(kind.name))('', () => {
     beforeAll(() => plug(kind));
-    afterAll(unplug);
+    afterAll(() => unplug(kind));
 
     describe.each(kind.families)('over IPv%i', (family) => {
       test('reaches a backend on this node, which sees the client', async () => {
@@ -121,9 +121,8 @@ async function answers(
 async function plug(kind: UplinkKind): Promise<void> {
   const { node1, prefix } = bed.cluster;
   const underlay = { near: node1.address, far: nodeAddress(10, 1) };
-  const [type, count] = kind.wires ?? ['veth', 0];
-  const wires = Array.from({ length: count }, (_, i) => `wire${i + 1}`);
-  await node1.ip(...wires.flatMap((wire) => wireLines(type, wire, wire, `${prefix}-fabric`)));
+  const wires = kind.wires?.names ?? [];
+  await node1.ip(...wires.flatMap((wire) => wireLines(kind.wires?.type ?? 'veth', wire, wire, `${prefix}-fabric`)));
   const end = async (place: Place, local: DualStack, remote: DualStack, address: DualStack): Promise<void> => {
     await place.ip(
       ...wires.map((wire) => `link set ${wire} up`),
@@ -141,16 +140,16 @@ async function plug(kind: UplinkKind): Promise<void> {
   }
 }
 
-async function unplug(): Promise<void> {
+async function unplug(kind: UplinkKind): Promise<void> {
   const mark = bed.agent(1).log.length;
-  for (const place of [bed.cluster.node1, router]) await removeDevices(place);
+  for (const place of [bed.cluster.node1, router]) await removeDevices(place, kind.wires?.names ?? []);
   await bed.agent(1).event('detached from devices', mark);
 }
 
 /** Whatever plug has made, also when it failed half-way. */
-async function removeDevices(place: Place): Promise<void> {
+async function removeDevices(place: Place, wires: readonly string[]): Promise<void> {
   const links = JSON.parse(await place.run('ip', ['-json', 'link'])) as { ifname: string }[];
-  for (const name of [DEVICE, 'wire1', 'wire2']) {
+  for (const name of [DEVICE, ...wires]) {
     if (links.some(({ ifname }) => ifname === name))
       await place.run('ip', ['link', 'del', name]).catch(() => undefined);
   }
