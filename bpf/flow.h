@@ -135,6 +135,24 @@ static __always_inline void flow_translation(bool v6, const struct flow *flow, _
 	after->proto = proto;
 }
 
+/* The other direction's row, at key, of the row at t: it leads back to where that comes
+ * from. None where the client's port has found another way meanwhile. */
+static __always_inline struct flow *flow_find_pair(struct flow_buffer *buf, bool v6,
+						   const struct tuple *t, const struct tuple *key,
+						   struct tuple *leads_to)
+{
+	struct flow *pair = flow_find_with(buf, v6, key);
+
+	if (!pair)
+		return 0;
+	flow_translation(v6, pair, t->proto, leads_to);
+	return leads_to->sport == t->dport && leads_to->dport == t->sport &&
+			       addr_equal(leads_to->saddr, t->daddr, v6) &&
+			       addr_equal(leads_to->daddr, t->saddr, v6) ?
+		       pair :
+		       0;
+}
+
 static __always_inline void flow_nexthop(bool v6, const struct flow *flow, __be32 nexthop[4])
 {
 	if (v6)
@@ -177,14 +195,18 @@ static __always_inline struct flow_lock *flow_lock_of(const struct tuple *client
 	return bpf_map_lookup_elem(&flow_locks, &index);
 }
 
-/* Both sides have ended the connection, and for a second nobody has sent anything. */
+/* The connection has ended, and nobody has sent anything since the clock's last tick
+ * (after FINs: the last but one). A RST that is not the connection's does not end it. */
 static __always_inline bool flow_is_over(const struct flow *flow, __u32 now)
 {
 	__u8 fins = flow->state & (FLOW_FIN | FLOW_PEER_FIN);
+	__s32 quiet = now - flow->last_seen;
 
-	if (!(flow->state & FLOW_RST) && fins != (FLOW_FIN | FLOW_PEER_FIN))
+	if (flow->state & FLOW_LEAVING)
 		return false;
-	return !(flow->state & FLOW_LEAVING) && (__s32)(now - flow->last_seen) > 1;
+	if (flow->state & FLOW_RST)
+		return quiet > 0;
+	return fins == (FLOW_FIN | FLOW_PEER_FIN) && quiet > 1;
 }
 
 /* Marks both rows of a flow (there may be one only), unless it has come to life again. */

@@ -273,7 +273,8 @@ static __always_inline bool lb_is_ours(bool v6, struct lb_scratch *s)
 
 	if (!flow || !(flow->flags & FLOW_REPLY))
 		return false;
-	if (flow_is_over(flow, s->flow.last_seen))
+	/* a little longer: the client's row may have had its last packet later */
+	if (flow_is_over(flow, s->flow.last_seen - 1))
 		s->spare = s->after.sport;
 	flow_translation(v6, flow, s->reply.proto, &s->known);
 	return tuple_equal(&s->known, &s->back, v6);
@@ -293,7 +294,7 @@ static __always_inline enum drop_reason lb_recycle(bool v6, struct lb_scratch *s
 		return DROP_SNAT_EXHAUSTED;
 	flow_translation(v6, flow, s->reply.proto, &s->known);
 	tuple_reverse(&s->known, &s->opposite);
-	pair = flow_find_with(&s->buffer, v6, &s->opposite);
+	pair = flow_find_pair(&s->buffer, v6, &s->reply, &s->opposite, &s->known);
 	if (!flow_leave(flow, pair, &s->opposite))
 		return DROP_SNAT_EXHAUSTED;
 	same = flow->service == s->flow.service;
@@ -369,10 +370,11 @@ static __always_inline enum drop_reason lb_take_port(bool v6, const struct tuple
 	flow->generation = 0;
 	__builtin_memset(s->nexthop, 0, sizeof(s->nexthop));
 	for (i = 0; i < SNAT_TRIES; i++) {
+		/* each try by a hash: steps that are alike make clusters of taken ports */
 		if (i > 0 || snat)
 			s->after.sport =
 				bpf_htons(cfg_snat_port_min +
-					  hash_scale(hash + i * 0x9e3779b9, cfg_snat_port_count));
+					  hash_scale(hash_finish(hash + i), cfg_snat_port_count));
 		tuple_reverse(&s->after, &s->reply);
 		result = flow_insert(&s->buffer, v6, &s->reply, &s->back, flow, s->nexthop,
 				     BPF_NOEXIST);

@@ -62,7 +62,7 @@ static __always_inline enum sweep_outcome sweep_flow(struct sweep_scratch *s, bo
 		return SWEEP_GONE;
 	flow_translation(v6, row, s->tuple.proto, &s->after);
 	tuple_reverse(&s->after, &s->pair);
-	pair = flow_find_with(&s->buffer, v6, &s->pair);
+	pair = flow_find_pair(&s->buffer, v6, &s->tuple, &s->pair, &s->after);
 	if (!pair != !s->entry.has_pair || !sweep_mark(s, row, pair))
 		return SWEEP_CHANGED;
 	flow_remove(&s->buffer, v6, &s->tuple);

@@ -108,7 +108,7 @@ export class Sweeper {
     for (const [key, row] of rows()) {
       if (++seen % BATCH === 0) await nextTurn();
       const over = this.#isOver(key, row);
-      const pair = over ? find(pairKeyOf(key, row)) : undefined;
+      const pair = over ? pairOf(key, row, find) : undefined;
       // A flow lives while either direction does: one row without the other would leak packets untranslated.
       if (!over || (pair !== undefined && !this.#isOver(key, pair))) keep(row);
       // Where there are two rows, the client's stands for both.
@@ -144,6 +144,17 @@ export class Sweeper {
     if (ended !== 0) return t.tcpCloseWait;
     return flow.state & FlowState.Ack ? t.tcpEstablished : t.tcpOpening;
   }
+}
+
+/** None where the client's port has found another way meanwhile: the other row must lead back. */
+function pairOf(key: AnyFlowKey, row: AnyFlow, find: Family['find']): AnyFlow | undefined {
+  const pairKey = pairKeyOf(key, row);
+  const pair = find(pairKey);
+  if (pair === undefined) return undefined;
+  const back = pairKeyOf(pairKey, pair);
+  const leadsBack =
+    back.saddr === key.saddr && back.daddr === key.daddr && back.sport === key.sport && back.dport === key.dport;
+  return leadsBack ? pair : undefined;
 }
 
 function pairKeyOf({ proto }: AnyFlowKey, { saddr, daddr, flow }: AnyFlow): AnyFlowKey {

@@ -289,7 +289,7 @@ describe.each(CASTS)('few source ports, IPv$family', (cast) => {
     const ended = (flow: Flow): number => flow.state | (isReply(flow) ? reply : client);
     few.patchFlows((flow) => (isOld(flow) ? { state: ended(flow), packets: 7n } : {}));
     expect((await open(2000)).verdict).toBe('drop');
-    few.patchFlows((flow) => (isOld(flow) ? { lastSeen: flow.lastSeen - 3 } : {}));
+    few.patchFlows((flow) => (isOld(flow) ? { lastSeen: flow.lastSeen - 4 } : {}));
 
     const { verdict, frame } = await open(2000);
     expect({ verdict, sport: verdict === 'redirect' && parsePacket(frame).sport }).toEqual(

@@ -97,6 +97,21 @@ describe.each(CASTS)('the program sweep, IPv$family', (cast) => {
     expect(bench.flows()).toEqual([]);
   });
 
+  it('removes a reply row whose client has found another way, and leaves that way alone', async () => {
+    await open(given(cast), 40_001);
+    const { flows4, flows6 } = bench.datapath.maps;
+    const orphan = cast.family === 4 ? [...flows4.entries()] : [...flows6.entries()];
+    const [key, row] = orphan.find(([, { flow }]) => flow.flags & FlowFlags.Reply) ?? [];
+    if (key === undefined || row === undefined) throw new Error('there is no reply row');
+    const other = { ...key, dport: 50_000 };
+    if (cast.family === 4) flows4.set(other, row);
+    else flows6.set(other, row);
+    expect(bench.flows()).toHaveLength(3);
+    expect(sweeping.remove(cast.family, [{ key: other, row, pair: undefined }])).toEqual([true]);
+    expect(bench.flows().map(({ from, to }) => `${from} ${to}`)).toHaveLength(2);
+    expect(bench.flows().some(({ to }) => to.endsWith(' 50000'))).toBe(false);
+  });
+
   it('takes nothing from connections that are opened on the ports of ended ones', async () => {
     const frontend = end(cast.frontend, 80);
     const remote = end(cast.remote, 8080);

@@ -195,13 +195,13 @@ export class FakeLbMaps implements LbMaps, FlowMaps, FlowRemover {
     const rows: Map<string, Row<Flow4Key | Flow6Key, Flow4 | Flow6>> = this.kernel[`flows${family}`];
     return flows.map(({ key, row, pair }) => {
       const pairKey = { ...key, saddr: row.daddr, daddr: row.saddr, sport: row.flow.dport, dport: row.flow.sport };
-      const present = [rows.get(flowName(key))?.[1].flow, rows.get(flowName(pairKey))?.[1].flow];
+      const present = [rows.get(flowName(key))?.[1].flow, pair && rows.get(flowName(pairKey))?.[1].flow];
       const isAsSeen = [row.flow, pair?.flow].every(
         (seen, index) => seen?.packets === present[index]?.packets && seen?.lastSeen === present[index]?.lastSeen,
       );
       if (!isAsSeen) return false;
       rows.delete(flowName(key));
-      rows.delete(flowName(pairKey));
+      if (pair !== undefined) rows.delete(flowName(pairKey));
       return true;
     });
   }

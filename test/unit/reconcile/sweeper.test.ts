@@ -107,6 +107,20 @@ describe.each([4, 6] as const)('the sweeper, for IPv%i', (family) => {
     expect(await flows.sweepAt(1500)).toMatchObject({ live: 0, removed: 1 });
   });
 
+  test('removes a reply row whose client has found another way and goes on by that', async () => {
+    const flows = new Flows(family);
+    flows.add(4000, Proto.Udp, {});
+    const rows: Map<string, Row<Flow4Key | Flow6Key, Flow4 | Flow6>> = flows.kernel[`flows${family}`];
+    const [, [key, row] = []] = [...rows.values()];
+    if (key === undefined || row === undefined) throw new Error('no reply row');
+    const orphan = { ...key, dport: 50_000 };
+    rows.set(flowName(orphan), [orphan, row]);
+    flows.seconds = 1400;
+    flows.add(4000, Proto.Udp, {});
+    expect(await flows.sweepAt(1405)).toMatchObject({ live: 2, removed: 1 });
+    expect(rows.has(flowName(orphan))).toBe(false);
+  });
+
   test('keeps a flow that a packet reaches between the walk and the removal', async () => {
     const flows = new Flows(family);
     flows.add(4000, Proto.Udp, { backend: 7 });
