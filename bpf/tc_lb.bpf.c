@@ -18,7 +18,8 @@
 #define HEADERS_MAX (ETH_HLEN + 60 + sizeof(struct icmp_error) + 60 + sizeof(struct udphdr))
 
 /* Headers may lie in fragments of the skb (GRO, senders on this machine). Pulling
- * copies, so no more is asked for than a packet needs. */
+ * copies, and moves what the kernel will cut by where it lies (SCTP, lists of UDP
+ * packets), so no more is asked for than a packet needs. */
 static __always_inline void tc_pull(struct __sk_buff *ctx, __u32 len)
 {
 	if (len > ctx->len)
@@ -27,21 +28,46 @@ static __always_inline void tc_pull(struct __sk_buff *ctx, __u32 len)
 		bpf_skb_pull_data(ctx, len);
 }
 
-static __always_inline bool tc_has_options(const struct __sk_buff *ctx, __u16 l3)
+/* 0: none of our business. */
+static __always_inline __u32 tc_l4_len(__u8 proto, __u8 icmp)
 {
-	struct iphdr *ip = (void *)(long)ctx->data + l3;
+	if (proto == IPPROTO_TCP)
+		return sizeof(struct tcphdr);
+	return proto == IPPROTO_UDP || proto == icmp ? sizeof(struct udphdr) : 0;
+}
 
-	return (void *)(ip + 1) <= (void *)(long)ctx->data_end && ip->ihl > 5;
+/* From the packet's start, what has to be read of it. 0: nothing. */
+static __always_inline __u32 tc_headers(const struct __sk_buff *ctx, __u16 l3, bool v6)
+{
+	void *data_end = (void *)(long)ctx->data_end, *ip = (void *)(long)ctx->data + l3;
+	struct ipv6hdr *ip6 = ip;
+	struct iphdr *ip4 = ip;
+	__u32 l4;
+
+	if (v6) {
+		if ((void *)(ip6 + 1) > data_end)
+			return 0;
+		l4 = tc_l4_len(ip6->nexthdr, IPPROTO_ICMPV6);
+		return l4 ? l3 + sizeof(*ip6) + l4 : 0;
+	}
+	if ((void *)(ip4 + 1) > data_end)
+		return 0;
+	l4 = tc_l4_len(ip4->protocol, IPPROTO_ICMP);
+	if (l4 && ip4->ihl > 5)
+		return HEADERS_MAX;
+	return l4 ? l3 + sizeof(*ip4) + l4 : 0;
 }
 
 static __always_inline int tc_run(struct __sk_buff *ctx, __u16 l3, bool v6, bool ingress)
 {
 	struct pkt p = {};
+	__u32 headers;
 
-	tc_pull(ctx,
-		l3 + (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) + sizeof(struct tcphdr));
-	if (!v6 && tc_has_options(ctx, l3))
-		tc_pull(ctx, HEADERS_MAX);
+	tc_pull(ctx, l3 + (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)));
+	headers = tc_headers(ctx, l3, v6);
+	if (headers == 0)
+		return VERDICT_PASS;
+	tc_pull(ctx, headers);
 	switch (pkt_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, l3, v6, &p)) {
 	case PKT_TRANSPORT:
 		return ingress ? lb_ingress(ctx, v6, &p) : lb_egress(ctx, v6, &p);
