@@ -12,7 +12,7 @@ export interface KubernetesObject {
 
 export interface PortSpec {
   readonly name?: string;
-  readonly protocol?: 'TCP' | 'UDP';
+  readonly protocol?: 'TCP' | 'UDP' | 'SCTP';
   readonly port: number;
   readonly targetPort?: number;
   readonly nodePort?: number;
