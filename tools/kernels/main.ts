@@ -7,6 +7,7 @@
 //   --image VMLINUZ [--modules DIR]    with --run or --shell: your own kernel, and its /lib/modules/RELEASE
 //   --boot NAME, --cpus N, --memory MIB, --append 'WORDS'      with --run or --shell: another machine
 //   --doc FILE                         with suites: writes what is known of all kernels (docs/kernels.md)
+//   --fetch                            only brings the kernels, and says what is in the way
 //   --record                           the suite load alone; what it counts becomes the record, however much it has grown
 //   --jobs N (2), --patience FACTOR (1), --limit SECONDS       VMs at a time; longer limits; of one command
 
@@ -32,6 +33,7 @@ async function main(): Promise<number> {
       append: { type: 'string' },
       doc: { type: 'string' },
       record: { type: 'boolean', default: false },
+      fetch: { type: 'boolean', default: false },
       jobs: { type: 'string', default: '2' },
       patience: { type: 'string', default: '1' },
       limit: { type: 'string' },
@@ -39,6 +41,10 @@ async function main(): Promise<number> {
   });
   const kernels = [...positionals, ...values.kernel];
   const session = await Session.open();
+  if (values.fetch) {
+    await session.fetch(kernels);
+    return 0;
+  }
   if (values.run === undefined && !values.shell) {
     const { jobs, patience, doc: document, record } = values;
     const suites = record ? ['load'] : values.suite;

@@ -43,6 +43,12 @@ export class Session {
     return kernel;
   }
 
+  /** Brings kernels, all when none is named, so that what comes after needs no mirror. */
+  async fetch(names: readonly string[]): Promise<void> {
+    const wanted = names.length > 0 ? names.map((name) => this.kernelName(name)) : Object.keys(this.matrix.kernels);
+    for (const name of wanted) await this.kernel(name);
+  }
+
   profile(name: string): BootProfile {
     const profile = this.matrix.boots[name];
     if (profile !== undefined) return profile;
