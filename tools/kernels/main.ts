@@ -7,6 +7,7 @@
 //   --image VMLINUZ [--modules DIR]    with --run or --shell: your own kernel, and its /lib/modules/RELEASE
 //   --boot NAME, --cpus N, --memory MIB, --append 'WORDS'      with --run or --shell: another machine
 //   --doc FILE                         with suites: writes what is known of all kernels (docs/kernels.md)
+//   --brief                            less of each suite, as the matrix says: two kernels in a quarter of an hour
 //   --fetch                            only brings the kernels, and says what is in the way
 //   --record                           the suite load alone; what it counts becomes the record, however much it has grown
 //   --jobs N (2), --patience FACTOR (1), --limit SECONDS       VMs at a time; longer limits; of one command
@@ -33,6 +34,7 @@ async function main(): Promise<number> {
       append: { type: 'string' },
       doc: { type: 'string' },
       record: { type: 'boolean', default: false },
+      brief: { type: 'boolean', default: false },
       fetch: { type: 'boolean', default: false },
       jobs: { type: 'string', default: '2' },
       patience: { type: 'string', default: '1' },
@@ -46,10 +48,10 @@ async function main(): Promise<number> {
     return 0;
   }
   if (values.run === undefined && !values.shell) {
-    const { jobs, patience, doc: document, record } = values;
+    const { jobs, patience, doc: document, brief, record } = values;
     const suites = record ? ['load'] : values.suite;
     const limits = { jobs: numberOf(jobs), patience: numberOf(patience) };
-    return testKernels(session, { kernels, suites, ...limits, document, record });
+    return testKernels(session, { kernels, suites, ...limits, document, brief, record });
   }
   if (kernels.length > 1) throw new HarnessError(`one kernel at a time: ${kernels.join(' ')}`);
   const { cpus, memory, append, limit, run: command } = values;

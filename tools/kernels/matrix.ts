@@ -31,6 +31,8 @@ const SuiteSchema = z.strictObject({
   files: z.array(z.string()).nonempty(),
   /** Only tests whose names match. */
   tests: z.string().optional(),
+  /** What of it is run when time is short: tests whose names match, or none. Undefined: all. */
+  brief: z.union([z.string(), z.literal(false)]).optional(),
   boots: z.array(z.string()).nonempty().default(['usual']),
   /** Undefined: all that its boots have. */
   kernels: z.array(z.string()).nonempty().optional(),
@@ -70,6 +72,15 @@ export function parseMatrix(text: string, file: string): Matrix {
     checkNames(kernels ?? [], matrix.kernels, `${file}: ${name}: no kernel`);
   }
   return matrix;
+}
+
+/** The matrix of which each suite has only what is run when time is short. */
+export function briefly(matrix: Matrix): Matrix {
+  const suites = Object.entries(matrix.suites).flatMap(([name, suite]) => {
+    if (suite.brief === false) return [];
+    return [[name, suite.brief === undefined ? suite : { ...suite, tests: suite.brief }] as const];
+  });
+  return { ...matrix, suites: Object.fromEntries(suites) };
 }
 
 /** Empty choices mean all. Suites that share kernel and boot share a VM, in the matrix's order. */

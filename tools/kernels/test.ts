@@ -5,7 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { kernelComplaints } from './console.ts';
 import { type CheckReport, documentOf, type RunFindings } from './document.ts';
-import { plan, type Run } from './matrix.ts';
+import { briefly, plan, type Run } from './matrix.ts';
 import { WORK_DIRECTORY } from './paths.ts';
 import { recordCounts } from './record.ts';
 import { countsOf, failureLines, type RunResult, runName, suiteLine, totals } from './results.ts';
@@ -22,6 +22,8 @@ export interface TestOptions {
   readonly patience: number;
   /** The file to write anew from all results that there are. */
   readonly document: string | undefined;
+  /** Only what each suite has for when time is short. */
+  readonly brief: boolean;
   /** Whether what the verifier does becomes the record, instead of being held against it. */
   readonly record: boolean;
 }
@@ -33,7 +35,8 @@ const RESULT = 'result.json';
 /** The exit status: 0 when all that was planned ran and nothing failed. */
 export async function testKernels(session: Session, options: TestOptions): Promise<number> {
   const kernels = options.kernels.map((name) => session.kernelName(name));
-  const planned = plan(session.matrix, kernels, options.suites);
+  const matrix = options.brief ? briefly(session.matrix) : session.matrix;
+  const planned = plan(matrix, kernels, options.suites);
   const runs = options.record ? planned.filter(({ boot }) => boot === 'usual') : planned;
   await session.image();
   const results = await inTurns(runs, options.jobs, async (run) => {

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseMatrix, plan } from '../../../../tools/kernels/matrix.ts';
+import { briefly, parseMatrix, plan } from '../../../../tools/kernels/matrix.ts';
 
 const FILE = path.resolve(import.meta.dirname, '../../../kernels/matrix.yaml');
 
@@ -44,6 +44,23 @@ describe('the plan', () => {
   it('refuses names that the matrix does not have, and tells those that it has', () => {
     expect(() => planned(['6.6'], [])).toThrow('no kernel 6.6; known: old new');
     expect(() => planned([], ['x'])).toThrow('no suite x; known: a b c d');
+  });
+});
+
+describe('the brief matrix', () => {
+  it('has of each suite what is for when time is short: all, some, or nothing', () => {
+    const text = TEXT.replace('[test/b]', '[test/b], tests: x, brief: x y').replace(
+      '[test/c]',
+      '[test/c], brief: false',
+    );
+    const matrix = briefly(parseMatrix(text, 'matrix'));
+    const suites = plan(matrix, ['new'], []).flatMap((run) => run.suites.map(({ name, tests }) => [name, tests]));
+    expect(suites).toEqual([
+      ['a', undefined],
+      ['b', 'x y'],
+      ['d', undefined],
+      ['d', undefined],
+    ]);
   });
 });
 
