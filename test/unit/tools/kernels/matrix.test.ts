@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { briefly, parseMatrix, plan } from '../../../../tools/kernels/matrix.ts';
 
 const FILE = path.resolve(import.meta.dirname, '../../../kernels/matrix.yaml');
@@ -74,5 +75,14 @@ describe('the matrix', () => {
   it('of the repository is sound', () => {
     const matrix = parseMatrix(readFileSync(FILE, 'utf8'), FILE);
     expect(plan(matrix, [], []).length).toBeGreaterThanOrEqual(Object.keys(matrix.kernels).length);
+  });
+
+  it("of the public CI has the repository's kernels", () => {
+    const workflow = path.resolve(import.meta.dirname, '../../../../.github/workflows/ci.yml');
+    const { jobs } = parse(readFileSync(workflow, 'utf8')) as {
+      jobs: { kernels: { strategy: { matrix: { kernel: string[] } } } };
+    };
+    const { kernels } = parseMatrix(readFileSync(FILE, 'utf8'), FILE);
+    expect(jobs.kernels.strategy.matrix.kernel).toEqual(Object.keys(kernels));
   });
 });
