@@ -29,19 +29,30 @@ enum proto {
 };
 
 /* The word in the map sets: one 64-bit store moves a set to its next
- * generation. Bits: first slot (32), number of slots (20), mode (4). */
+ * generation. Bits: first slot (32), number of slots (20), mode (4), two flags. */
 enum set_word {
 	SET_FIRST_SHIFT = 0,
 	SET_COUNT_SHIFT = 32,
 	SET_COUNT_BITS = 20,
 	SET_MODE_SHIFT = 52,
 	SET_MODE_BITS = 4,
+	SET_WEIGHTED_SHIFT = 56, /* for the agent: a Maglev table does not tell its weights */
+	SET_MEMBERS_SHIFT = 57,  /* behind the slots stand the members, for session affinity */
 };
 
 enum set_mode {
-	SET_REJECT = 0, /* no usable backend anywhere: refuse the client */
-	SET_DROP = 1,   /* backends exist, none for this client: stay silent */
-	SET_HASH = 2,   /* slots are a Maglev table, indexed by a hash of the flow */
+	SET_REJECT = 0,      /* no usable backend anywhere: refuse the client */
+	SET_DROP = 1,        /* backends exist, none for this client: stay silent */
+	SET_HASH = 2,        /* slots are a Maglev table, indexed by a hash of the flow */
+	SET_SOURCE = 3,      /* the same, by a hash of the client's address */
+	SET_DESTINATION = 4, /* the same, by a hash of the address asked for */
+	SET_RANDOM = 5,      /* any slot */
+	SET_TURN = 6,        /* slots in turn */
+	/* slots are pairs of backend and weight; l is the number of active connections */
+	SET_TWO = 7,   /* of two at random the one with the smaller l / weight */
+	SET_LEAST = 8, /* the smallest l / weight */
+	SET_SED = 9,   /* the smallest (l + 1) / weight */
+	SET_NQ = 10,   /* one without connections, or else as SET_SED */
 };
 
 /* Slots live in segments of 4 MiB, made when they are needed. (Putting one in its
@@ -57,6 +68,10 @@ enum frontend_flags {
 	FRONTEND_NODE_PORT = 2,
 	FRONTEND_EXTERNAL_IP = 4,
 	FRONTEND_LOAD_BALANCER = 8,
+	FRONTEND_SOURCE_RANGES = 16, /* only for clients in source_ranges */
+	/* of those: what holds for all pods of this node, whose sockets have no address yet */
+	FRONTEND_PODS_ALLOWED = 32,
+	FRONTEND_PODS_DENIED = 64,
 };
 
 /* Neither LOCAL nor REMOTE: the plan does not know, the FIB decides. */
@@ -87,6 +102,25 @@ enum node_addr_flags {
 
 enum iface_flags {
 	IFACE_UPLINK = 1,
+	IFACE_POD = 2,       /* pods behind it are served by packet */
+	IFACE_LOCAL_POD = 4, /* who comes in here is a local pod (detectLocalMode by interface) */
+};
+
+enum control_flags {
+	CONTROL_POD_DEVICES = 1,    /* packets of pods pass a door of ours */
+	CONTROL_MASQUERADE_ALL = 2, /* hide every client of a ClusterIP */
+	CONTROL_LOCAL_BY_IFACE =
+		4, /* a local pod is known by IFACE_LOCAL_POD, not by its address */
+	CONTROL_SERVICE_RANGES = 8, /* service_ranges has rows */
+	/* on the socket path, whoever is not in the host's namespace is a local pod */
+	CONTROL_PODS_LOCAL4 = 16,
+	CONTROL_PODS_LOCAL6 = 32,
+};
+
+/* Who is held to one backend by session affinity. */
+enum client_kind {
+	CLIENT_ADDRESS = 0, /* packet path */
+	CLIENT_NETNS = 1,   /* socket path: the last 8 bytes are the namespace's cookie */
 };
 
 /* Why a packet was dropped or refused. Names reach metrics in lower case. */
@@ -103,6 +137,8 @@ enum drop_reason {
 	DROP_FLOW_LEAVING,  /* the old row was just being removed; the next SYN makes a new one */
 	DROP_STALE_SET,     /* a slot named a backend that is gone; must stay 0 */
 	DROP_HELPER_FAILED, /* a kernel helper failed on a well-formed packet */
+	DROP_SOURCE_RANGE,  /* client outside loadBalancerSourceRanges: silence */
+	DROP_NO_SERVICE, /* a service address without this port, or a free one; the client was told */
 	DROP_REASONS,
 };
 
@@ -269,9 +305,10 @@ struct pair_key {
 	__u32 backend;
 };
 
-/* Connections ever made, socket and packet path together. */
+/* Connections, socket and packet path together. */
 struct conns {
-	__u64 opened;
+	__u64 opened; /* ever */
+	__s64 active; /* now, and those whose end nobody saw: struct traffic */
 };
 
 /* What ended flows carried; written by the agent alone. in: client -> backend. */
@@ -280,6 +317,7 @@ struct traffic {
 	__u64 in_bytes;
 	__u64 out_packets;
 	__u64 out_bytes;
+	__s64 lost; /* connections that conns.active counts and that are no more */
 };
 
 struct node_addr_key {
@@ -300,6 +338,48 @@ struct iface {
 	__u32 mtu;
 	__u8 mac[6] MAC;
 	__u16 flags FLAGS(iface_flags);
+};
+
+/* An address that Services have, by the kinds of frontends there. */
+struct service_addr_key {
+	__u8 addr[16] ADDR;
+};
+
+struct service_addr {
+	__u32 flags FLAGS(frontend_flags);
+};
+
+/* Longest prefix first; prefixlen counts from addr's first byte, so 96 more for IPv4. */
+struct service_range_key {
+	__u32 prefixlen;
+	__u8 addr[16] ADDR;
+};
+
+struct service_range {
+	__u32 reserved;
+};
+
+/* The same, within a service: prefixlen counts from service's first byte. */
+struct source_range_key {
+	__u32 prefixlen;
+	__u32 service;
+	__u8 addr[16] ADDR;
+};
+
+struct source_range {
+	__u32 reserved;
+};
+
+struct affinity_key {
+	__u8 client[16] ADDR;
+	__u32 service;
+	__u32 kind ENUM(client_kind);
+};
+
+struct affinity {
+	__u64 last_new; /* the last new connection: CLOCK_MONOTONIC, ns */
+	__u32 backend;
+	__u32 pad;
 };
 
 struct netns_key {
@@ -329,6 +409,15 @@ struct udp_moves {
 /* One row, mmapped, written by the agent, read by every program. */
 struct control {
 	__u32 generation; /* raised when routes, links or addresses change */
+	__u32 flags FLAGS(control_flags);
+	__u8 node6[16] ADDR; /* this node's first address, zero: none */
+	__be32 node4 ADDR;
+	__be32 local4 ADDR; /* where local pods have their addresses; mask 0: not known */
+	__be32 local4_mask ADDR;
+	__u32 local4_bits; /* lengths of these prefixes, for dumps; as in service_range_key */
+	__u8 local6[16] ADDR;
+	__u8 local6_mask[16] ADDR;
+	__u32 local6_bits;
 	__u32 pad;
 };
 

@@ -9,6 +9,7 @@
 #include <linux/bpf.h>
 #include "csum.h"
 #include "io_tc.h"
+#include "nat.h"
 #include "pkt.h"
 
 #define ANSWER_TTL 64
@@ -223,4 +224,23 @@ static __always_inline int answer_refuse(ctx_t *ctx, bool v6, struct pkt *p)
 		return v6 ? answer_reset6(ctx, p) : answer_reset4(ctx, p);
 	return v6 ? answer_icmp6(ctx, p, ICMPV6_PORT_UNREACH, 0) :
 		    answer_icmp4(ctx, p, ICMP_PORT_UNREACH, 0);
+}
+
+#define ICMP_ECHO_REPLY 0
+#define ICMPV6_ECHO_REPLY 129
+
+/* Answers a ping. Swapped addresses leave every sum over them as it was. */
+static __always_inline int answer_echo(ctx_t *ctx, bool v6, const struct pkt *p)
+{
+	__u8 ping = v6 ? ICMPV6_ECHO : ICMP_ECHO, pong = v6 ? ICMPV6_ECHO_REPLY : ICMP_ECHO_REPLY;
+	__u32 check = p->l4 + offsetof(struct icmp_error, checksum);
+	struct tuple back;
+
+	tuple_reverse(&p->tuple, &back);
+	if (!nat_store(ctx, v6, false, p, &back, ANSWER_TTL, 0) ||
+	    !ctx_store(ctx, p->l4, &pong, sizeof(pong)) ||
+	    !ctx_fix_l4(ctx, check, bpf_htons(pong << 8) + (__u16)~bpf_htons(ping << 8), 0) ||
+	    !answer_swap_mac(ctx, p->l3))
+		return VERDICT_DROP;
+	return bpf_redirect(ctx->ifindex, 0);
 }

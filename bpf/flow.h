@@ -115,6 +115,14 @@ static __always_inline int flow_insert(struct flow_buffer *buf, bool v6, const s
 	}
 }
 
+/* Answers of backends that the client's own address was kept towards. On the way
+ * in they are left alone: with the frontend's address, which may be this node's
+ * own, the stack would take them for forged. */
+static __always_inline bool flow_is_undone_on_egress(const struct flow *flow)
+{
+	return (flow->flags & (FLOW_REPLY | FLOW_FORWARD)) == FLOW_REPLY;
+}
+
 /* What the flow's packets become. */
 static __always_inline void flow_translation(bool v6, const struct flow *flow, __u8 proto,
 					     struct tuple *after)
@@ -262,6 +270,14 @@ static __always_inline __u8 flow_state_of(__u8 tcp_flags)
 	if (tcp_flags & TCP_RST)
 		state |= FLOW_RST;
 	return state;
+}
+
+/* Reset, or closed by both sides. */
+static __always_inline bool flow_state_is_over(__u8 state)
+{
+	const __u8 both = FLOW_FIN | FLOW_PEER_FIN;
+
+	return (state & FLOW_RST) || (state & both) == both;
 }
 
 /* One direction of a flow is served by one CPU at a time (RSS, socket lock):

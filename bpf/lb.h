@@ -5,7 +5,7 @@
  *
  * Client -> frontend: find the flow, or choose a backend and make one.
  * Backend -> client: undo it, on ingress where the flow was SNATed (the reply
- * came to this node's address), on egress where the backend is on this node.
+ * came to this node's address), otherwise on egress, where it leaves to the client.
  *
  * What most packets do not need stands out of line, once per family, to keep it
  * from their stack and cache. The family is no argument there: 5.10's verifier
@@ -14,11 +14,14 @@
 #pragma once
 
 #include <linux/errno.h>
+#include "affinity.h"
 #include "answer.h"
+#include "client.h"
 #include "flow.h"
 #include "fragment.h"
 #include "nat.h"
 #include "route.h"
+#include "unserved.h"
 #include "verdict.h"
 
 #define SNAT_TRIES 32
@@ -27,6 +30,8 @@
 
 /* What does not fit the stack. Per CPU; softirq does not nest. */
 struct lb_scratch {
+	struct ask ask;
+	struct choice choice;
 	struct flow_buffer buffer;
 	struct bpf_fib_lookup fib;
 	struct hop hop;
@@ -65,18 +70,27 @@ static __always_inline int lb_drop(const struct pkt *p, enum drop_reason reason)
 	return VERDICT_DROP;
 }
 
-static __always_inline __u32 lb_hash(bool v6, const struct tuple *t)
+static __always_inline __u32 lb_hash_addr(bool v6, __u32 h, const __be32 addr[4])
 {
-	__u32 h = hash_word(HASH_SEED, t->saddr[3]);
-
+	h = hash_word(h, addr[3]);
 	if (v6) {
-		h = hash_word(h, t->saddr[0]);
-		h = hash_word(h, t->saddr[1]);
-		h = hash_word(h, t->saddr[2]);
+		h = hash_word(h, addr[0]);
+		h = hash_word(h, addr[1]);
+		h = hash_word(h, addr[2]);
 	}
+	return h;
+}
+
+/* What the choice of a backend goes by. */
+static __always_inline void lb_hash(bool v6, const struct tuple *t, struct ask *ask)
+{
+	__u32 source = lb_hash_addr(v6, HASH_SEED, t->saddr);
+
 	/* not the destination address: each node has its own for a NodePort */
-	h = hash_word(h, (__u32)t->sport << 16 | t->dport);
-	return hash_finish(hash_word(h, t->proto));
+	ask->flow_hash = hash_finish(
+		hash_word(hash_word(source, (__u32)t->sport << 16 | t->dport), t->proto));
+	ask->source_hash = hash_finish(source);
+	ask->destination_hash = hash_finish(lb_hash_addr(v6, HASH_SEED, t->daddr));
 }
 
 static __always_inline struct frontend *lb_frontend(const struct tuple *t)
@@ -202,22 +216,41 @@ static __always_inline int lb_forward(ctx_t *ctx, bool v6, struct pkt *p, struct
 	return lb_send(ctx, v6, p, flow);
 }
 
-/* Each row must know that the connection ends: the sweeper judges by one row. */
-static __always_inline void lb_note_end(bool v6, const struct pkt *p, const struct tuple *after)
+/* Each row must know that the connection ends: the sweeper judges by one row.
+ * Before flow_touch, so that the last packet of all is known. */
+static __always_inline void lb_note_end(bool v6, const struct pkt *p, const struct tuple *after,
+					const struct flow *flow)
 {
 	struct lb_scratch *s = lb_scratch_get();
-	struct flow *flow;
+	struct flow *opposite;
 
 	if (!s)
 		return;
+	if (!flow_state_is_over(flow->state) &&
+	    flow_state_is_over(flow->state | flow_state_of(p->tcp_flags)))
+		conns_add(flow->service, flow->backend, 0, -1);
 	tuple_reverse(after, &s->opposite);
-	flow = flow_find_with(&s->buffer, v6, &s->opposite);
-	if (!flow)
+	opposite = flow_find_with(&s->buffer, v6, &s->opposite);
+	if (!opposite)
 		return;
 	if (p->tcp_flags & TCP_FIN)
-		flow->state |= FLOW_PEER_FIN;
+		opposite->state |= FLOW_PEER_FIN;
 	if (p->tcp_flags & TCP_RST)
-		flow->state |= FLOW_RST;
+		opposite->state |= FLOW_RST;
+}
+
+static __noinline int lb_note_end4(const struct pkt *p, const struct tuple *after,
+				   const struct flow *flow)
+{
+	lb_note_end(false, p, after, flow);
+	return 0;
+}
+
+static __noinline int lb_note_end6(const struct pkt *p, const struct tuple *after,
+				   const struct flow *flow)
+{
+	lb_note_end(true, p, after, flow);
+	return 0;
 }
 
 /* The LRU may evict one row of a flow and leave the other. Without the reply's
@@ -250,14 +283,12 @@ static __always_inline int lb_translate(ctx_t *ctx, bool v6, bool ingress, struc
 					struct flow *flow)
 {
 	struct tuple after;
-	bool ticked;
 
-	ticked = flow_touch(flow, p);
 	flow_translation(v6, flow, p->tuple.proto, &after);
-	if (ticked)
-		lb_mend_pair(v6, &p->tuple, &after, flow);
 	if (p->tcp_flags & (TCP_FIN | TCP_RST))
-		lb_note_end(v6, p, &after);
+		v6 ? lb_note_end6(p, &after, flow) : lb_note_end4(p, &after, flow);
+	if (flow_touch(flow, p))
+		lb_mend_pair(v6, &p->tuple, &after, flow);
 	if (ingress && (flow->flags & FLOW_FORWARD))
 		return lb_forward(ctx, v6, p, flow, &after);
 	if (!nat_translate(ctx, v6, p, &after, p->ttl))
@@ -350,20 +381,23 @@ static __always_inline void lb_give_back(bool v6, const struct tuple *client, st
 }
 
 /*
- * Inserts the reply's row, and by that takes the source port: BPF_NOEXIST makes
- * the insertion the allocation. s->after.sport is the port taken. Without SNAT
- * the client's own port comes first; it is taken only when one client port
- * talks to one backend through two frontends.
+ * Inserts the reply's row, which becomes s->back, and by that takes the source
+ * port: BPF_NOEXIST makes the insertion the allocation. s->after.sport is the port
+ * taken. Without SNAT the client's own port comes first; it is taken only when one
+ * client port talks to one backend through two frontends.
  */
-static __always_inline enum drop_reason lb_take_port(bool v6, const struct tuple *client,
-						     struct lb_scratch *s, __u32 hash)
+static __always_inline int lb_take_port(bool v6, __u32 hash)
 {
-	struct flow *flow = &s->flow;
-	bool snat = flow->flags & FLOW_SNAT;
+	struct lb_scratch *s = lb_scratch_get();
+	struct flow *flow;
+	bool snat;
 	int result;
 	int i;
 
-	tuple_reverse(client, &s->back);
+	if (!s)
+		return DROP_HELPER_FAILED;
+	flow = &s->flow;
+	snat = flow->flags & FLOW_SNAT;
 	s->adopted = false;
 	s->spare = 0;
 	flow->flags |= FLOW_REPLY;
@@ -389,15 +423,53 @@ static __always_inline enum drop_reason lb_take_port(bool v6, const struct tuple
 	return lb_recycle(v6, s);
 }
 
-/* Decides whether the chosen backend is reached through this host's stack or by
- * forwarding, and in that case from which address. */
-static __always_inline enum drop_reason lb_route(ctx_t *ctx, bool v6, __u8 backend_flags,
+/* Global functions: the verifier walks them once, not once for each way to here. */
+__weak __noinline int lb_take_port4(__u32 hash)
+{
+	return lb_take_port(false, hash);
+}
+
+__weak __noinline int lb_take_port6(__u32 hash)
+{
+	return lb_take_port(true, hash);
+}
+
+static __always_inline bool addr_is_zero(const __be32 addr[4], bool v6)
+{
+	return addr[3] == 0 && (!v6 || (addr[0] == 0 && addr[1] == 0 && addr[2] == 0));
+}
+
+/* The address of the interface that the packet leaves by. */
+static __always_inline bool lb_snat_source(bool v6, __u32 ifindex, __be32 saddr[4])
+{
+	struct iface_key key = { .ifindex = ifindex };
+	struct iface *iface = bpf_map_lookup_elem(&ifaces, &key);
+
+	if (!iface)
+		return false;
+	if (v6)
+		addr_copy(saddr, iface->addr6);
+	else
+		saddr[3] = iface->addr4;
+	return !addr_is_zero(saddr, v6);
+}
+
+/*
+ * Decides whether the chosen backend is reached through this host's stack or by
+ * forwarding, and in that case from which address. The client is hidden behind
+ * this node's address where its backend's answers would take another way home.
+ * What a pod of this node sends to another node goes by the stack's routes and
+ * whatever rules the operator has there: its answers come back here.
+ * hide: the configuration asks for it, wherever the backend is.
+ */
+static __always_inline enum drop_reason lb_route(ctx_t *ctx, bool v6, bool hide, __u8 backend_flags,
 						 struct lb_scratch *s)
 {
-	struct iface_key key = {};
-	struct iface *iface;
+	bool from_pod = iface_flags(ctx->ifindex) & IFACE_POD;
+	bool elsewhere;
 
-	if (backend_flags & BACKEND_LOCAL)
+	hide |= addr_equal(s->after.saddr, s->after.daddr, v6); /* a pod asks itself */
+	if ((backend_flags & BACKEND_LOCAL) && !hide && !from_pod)
 		return DROP_NONE;
 	switch (route_lookup(ctx, ctx->ifindex, v6, &s->after, &s->fib, &s->hop)) {
 	case ROUTE_STACK:
@@ -407,37 +479,36 @@ static __always_inline enum drop_reason lb_route(ctx_t *ctx, bool v6, __u8 backe
 	case ROUTE_FORWARD:
 		break;
 	}
-	if (!(backend_flags & BACKEND_REMOTE) && !s->hop.gateway && !s->hop.uplink)
+	elsewhere = !(backend_flags & BACKEND_LOCAL) &&
+		    ((backend_flags & BACKEND_REMOTE) || s->hop.gateway || s->hop.uplink);
+	/* behind one bridge the answer would never come up to this host */
+	hide |= from_pod ? s->hop.ifindex == ctx->ifindex : elsewhere;
+	if (!hide)
 		return DROP_NONE;
-	key.ifindex = s->hop.ifindex;
-	iface = bpf_map_lookup_elem(&ifaces, &key);
-	if (!iface)
-		return DROP_SNAT_NO_ADDRESS;
-	if (v6)
-		addr_copy(s->after.saddr, iface->addr6);
-	else
-		s->after.saddr[3] = iface->addr4;
-	if (s->after.saddr[3] == 0)
+	if (!lb_snat_source(v6, s->hop.ifindex, s->after.saddr))
 		return DROP_SNAT_NO_ADDRESS;
 	s->flow.flags |= FLOW_SNAT | FLOW_FORWARD;
 	return DROP_NONE;
 }
 
 static __always_inline enum drop_reason
-lb_make_flow(ctx_t *ctx, bool v6, const struct tuple *client, const struct choice *choice,
-	     struct lb_scratch *s, __u32 hash, struct flow **row)
+lb_make_flow(ctx_t *ctx, bool v6, const struct tuple *client, const struct frontend *fe,
+	     const struct backend *backend, struct lb_scratch *s, struct flow **row)
 {
+	bool hide = fe && (fe->flags & FRONTEND_CLUSTER_IP) &&
+		    (control_flags() & CONTROL_MASQUERADE_ALL);
 	enum drop_reason reason;
 
 	s->after = *client;
-	addr_copy(s->after.daddr, choice->backend->addr);
-	s->after.dport = choice->backend->port;
-	s->flow.backend = choice->id;
+	addr_copy(s->after.daddr, backend->addr);
+	s->after.dport = backend->port;
+	s->flow.backend = s->choice.id;
 	s->flow.last_seen = flow_clock();
-	reason = lb_route(ctx, v6, choice->backend->flags, s);
+	reason = lb_route(ctx, v6, hide, backend->flags, s);
 	if (reason != DROP_NONE)
 		return reason;
-	reason = lb_take_port(v6, client, s, hash);
+	tuple_reverse(client, &s->back);
+	reason = v6 ? lb_take_port6(s->ask.flow_hash) : lb_take_port4(s->ask.flow_hash);
 	if (reason != DROP_NONE)
 		return reason;
 	if (s->adopted && !lb_adopt(v6, client, s))
@@ -456,7 +527,7 @@ lb_make_flow(ctx_t *ctx, bool v6, const struct tuple *client, const struct choic
 		lb_give_back(v6, client, s);
 		return DROP_FLOWS_FULL;
 	}
-	conns_count(s->flow.service, s->flow.backend);
+	conns_add(s->flow.service, s->flow.backend, 1, 1);
 	return DROP_NONE;
 }
 
@@ -471,8 +542,10 @@ static __always_inline struct flow *lb_old_flow(bool v6, const struct tuple *cli
 	if (!flow)
 		return 0;
 	flow_translation(v6, flow, client->proto, &s->known);
-	if (s->known.dport == client->dport && addr_equal(s->known.daddr, client->daddr, v6))
+	if (s->known.dport == client->dport && addr_equal(s->known.daddr, client->daddr, v6)) {
+		conns_add(flow->service, flow->backend, 0, 1);
 		return flow;
+	}
 	flow_remove(&s->buffer, v6, client);
 	return 0;
 }
@@ -481,24 +554,45 @@ static __always_inline struct flow *lb_old_flow(bool v6, const struct tuple *cli
  * Packets to a backend itself look, when they are answered, like those of a flow
  * from the same client port to the same backend through a frontend on this node.
  * netfilter gives the later one another source port, and so do we: it becomes a
- * flow, too. False: there is no such flow.
+ * flow, too. Nobody: there is no such flow.
  */
-static __always_inline void lb_choose_same(bool v6, const struct tuple *client,
-					   struct lb_scratch *s, struct choice *choice)
+static __always_inline struct backend *lb_choose_same(bool v6, const struct tuple *client,
+						      struct lb_scratch *s)
 {
 	struct flow *flow;
 
-	choice->mode = SET_HASH;
-	choice->backend = 0;
 	tuple_reverse(client, &s->reply);
 	flow = flow_find_with(&s->buffer, v6, &s->reply);
-	if (!flow || (flow->flags & (FLOW_REPLY | FLOW_FORWARD)) != FLOW_REPLY)
-		return;
+	if (!flow || !flow_is_undone_on_egress(flow))
+		return 0;
 	s->flow.service = flow->service;
-	choice->id = flow->backend;
-	choice->backend = bpf_map_lookup_elem(&backends, &choice->id);
-	if (choice->backend && backend_is_free(choice->backend))
-		choice->backend = 0;
+	s->choice.id = flow->backend;
+	return backend_find(flow->backend);
+}
+
+/* The address of affinity is that before masquerading, without the port, as in kube-proxy. */
+static __always_inline struct backend *lb_choose(ctx_t *ctx, const struct tuple *client,
+						 const struct frontend *fe, struct lb_scratch *s,
+						 enum drop_reason *reason)
+{
+	struct backend *backend;
+
+	*reason = DROP_SOURCE_RANGE;
+	if ((fe->flags & FRONTEND_SOURCE_RANGES) && !client_in_ranges(fe->service, client->saddr))
+		return 0;
+	s->ask.service = fe->service;
+	s->ask.set = client_set(fe, ctx->ifindex, client->saddr);
+	s->ask.affinity_s = fe->affinity_s;
+	addr_copy((__be32 *)s->ask.client.client, client->saddr);
+	s->ask.client.service = fe->service;
+	s->ask.client.kind = CLIENT_ADDRESS;
+	s->flow.service = fe->service;
+	backend = choose(&s->ask, &s->choice);
+	if (!backend)
+		*reason = s->choice.mode == SET_REJECT ? DROP_NO_BACKEND :
+			  s->choice.mode == SET_DROP   ? DROP_NO_LOCAL_BACKEND :
+							 DROP_STALE_SET;
+	return backend;
 }
 
 /* The first packet of a flow, or the first after its row was evicted: the
@@ -509,32 +603,23 @@ static __always_inline struct flow *lb_new_flow(ctx_t *ctx, bool v6, const struc
 						const struct frontend *fe, enum drop_reason *reason)
 {
 	struct lb_scratch *s = lb_scratch_get();
-	__u32 hash = lb_hash(v6, client);
-	struct choice choice;
+	struct backend *backend;
 	struct flow *row = 0;
 
 	*reason = DROP_HELPER_FAILED;
 	if (!s)
 		return 0;
 	__builtin_memset(&s->flow, 0, sizeof(s->flow));
-	if (fe) {
-		s->flow.service = fe->service;
-		svc_choose(fe->set_external, hash, &choice);
-	} else {
+	if (!fe) {
 		row = lb_old_flow(v6, client, s);
 		if (row)
 			return row;
-		lb_choose_same(v6, client, s, &choice);
 	}
+	lb_hash(v6, client, &s->ask);
 	*reason = DROP_NONE;
-	if (choice.mode == SET_REJECT)
-		*reason = DROP_NO_BACKEND;
-	else if (choice.mode == SET_DROP)
-		*reason = DROP_NO_LOCAL_BACKEND;
-	else if (!choice.backend)
-		*reason = fe ? DROP_STALE_SET : DROP_NONE;
-	else
-		*reason = lb_make_flow(ctx, v6, client, &choice, s, hash, &row);
+	backend = fe ? lb_choose(ctx, client, fe, s, reason) : lb_choose_same(v6, client, s);
+	if (backend)
+		*reason = lb_make_flow(ctx, v6, client, fe, backend, s, &row);
 	return row;
 }
 
@@ -587,7 +672,7 @@ static __always_inline int lb_icmp_error(ctx_t *ctx, bool v6, bool ingress, stru
 	flow = flow_find_with(&s->buffer, v6, &s->opposite);
 	if (!flow)
 		return VERDICT_PASS;
-	if (!ingress && ((flow->flags & FLOW_FORWARD) || !(flow->flags & FLOW_REPLY)))
+	if (ingress == flow_is_undone_on_egress(flow))
 		return VERDICT_PASS;
 	forward = ingress && (flow->flags & FLOW_FORWARD);
 	flow_translation(v6, flow, s->opposite.proto, &s->after);
@@ -633,19 +718,26 @@ static __always_inline int lb_ingress(ctx_t *ctx, bool v6, struct pkt *p)
 	if (pkt_is_fragment(p))
 		return VERDICT_PASS;
 	flow = flow_find(v6, &p->tuple);
+	if (flow && flow_is_undone_on_egress(flow))
+		return VERDICT_PASS;
 	if (!flow || lb_flow_over(p, flow)) {
 		if (flow && !flow_take_over(flow, &p->tuple))
 			return lb_drop(p, DROP_FLOW_LEAVING);
 		fe = lb_frontend(&p->tuple);
-		if (!fe && !lb_may_be_first(p))
-			return VERDICT_PASS;
-		flow = v6 ? lb_new_flow6(ctx, &p->tuple, fe, &reason) :
-			    lb_new_flow4(ctx, &p->tuple, fe, &reason);
-		if (!flow && reason == DROP_NONE)
-			return VERDICT_PASS;
+		reason = DROP_NONE;
+		if (fe || lb_may_be_first(p))
+			flow = v6 ? lb_new_flow6(ctx, &p->tuple, fe, &reason) :
+				    lb_new_flow4(ctx, &p->tuple, fe, &reason);
+		if (!flow && reason == DROP_NONE) {
+			if (!unserved(p->tuple.daddr))
+				return VERDICT_PASS;
+			reason = DROP_NO_SERVICE;
+		}
 		if (!flow) {
 			drop_count(reason, p->len);
-			return reason == DROP_NO_BACKEND ? answer_refuse(ctx, v6, p) : VERDICT_DROP;
+			return reason == DROP_NO_BACKEND || reason == DROP_NO_SERVICE ?
+				       answer_refuse(ctx, v6, p) :
+				       VERDICT_DROP;
 		}
 	}
 	return lb_translate(ctx, v6, true, p, flow);
@@ -673,7 +765,7 @@ static __always_inline int lb_egress(ctx_t *ctx, bool v6, struct pkt *p)
 {
 	struct flow *flow = flow_find(v6, &p->tuple);
 
-	if (flow && (flow->flags & (FLOW_REPLY | FLOW_FORWARD)) == FLOW_REPLY) {
+	if (flow && flow_is_undone_on_egress(flow)) {
 		if (!v6 && pkt_is_fragment(p) &&
 		    !fragment_note(p, &p->tuple, 0, ((struct flow4 *)flow)->saddr))
 			return lb_drop(p, DROP_FLOWS_FULL);

@@ -18,6 +18,8 @@ KEEP(flow_flags);
 KEEP(flow_state);
 KEEP(node_addr_flags);
 KEEP(iface_flags);
+KEEP(control_flags);
+KEEP(client_kind);
 KEEP(drop_reason);
 KEEP(sweep_outcome);
 

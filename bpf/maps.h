@@ -65,6 +65,41 @@ struct {
 	__type(value, struct service);
 } services __weak SEC(".maps");
 
+/* What answers to ping, and whose other ports are refused. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 131072);
+	__type(key, struct service_addr_key);
+	__type(value, struct service_addr);
+} service_addrs __weak SEC(".maps");
+
+/* Where Services get their addresses from: what has no frontend there is refused, never routed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct service_range_key);
+	__type(value, struct service_range);
+} service_ranges __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 131072);
+	__type(key, struct source_range_key);
+	__type(value, struct source_range);
+} source_ranges __weak SEC(".maps");
+
+/* Written by the programs: which backend a client of a service had last. When
+ * full, the clients that have been away longest go. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct affinity_key);
+	__type(value, struct affinity);
+} affinity __weak SEC(".maps");
+
 /* Written by the programs; expired rows are swept by the agent. When full,
  * the least recently used rows go. */
 struct {
@@ -122,6 +157,14 @@ struct {
 	__type(key, struct netns_key);
 	__type(value, struct netns_opt_out);
 } netns_opt_outs __weak SEC(".maps");
+
+/* Written by the programs: how often a set was asked whose backends take turns. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 131072);
+	__type(key, __u32);
+	__type(value, __u32);
+} turns __weak SEC(".maps");
 
 /* Written by the programs, per service and backend. */
 struct {

@@ -40,6 +40,8 @@
 #define ICMP_SOURCE_QUENCH 4
 #define ICMP_TIME_EXCEEDED 11
 #define ICMP_PARAMETERPROB 12
+#define ICMP_ECHO 8
+#define ICMPV6_ECHO 128
 
 struct icmp_error {
 	__u8 type;
@@ -75,6 +77,7 @@ enum pkt_kind {
 	PKT_TRANSPORT, /* TCP or UDP, whole or an IPv4 packet's first fragment: the tuple is complete */
 	PKT_FRAGMENT,   /* a later fragment (IPv4); the tuple has addresses only */
 	PKT_ICMP_ERROR, /* quotes another packet; the tuple has addresses only */
+	PKT_ECHO,       /* somebody pings; the tuple has addresses only */
 };
 
 static __always_inline void addr_map_v4(__be32 addr[4], __be32 v4)
@@ -193,10 +196,11 @@ static __always_inline enum pkt_kind pkt_parse(void *data, void *data_end, __u16
 	if (p->tuple.proto == (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) {
 		struct icmp_error *icmp = l4;
 
-		if ((void *)(icmp + 1) > data_end || !icmp_is_error(icmp->type, v6) ||
-		    pkt_is_fragment(p))
+		if ((void *)(icmp + 1) > data_end || pkt_is_fragment(p))
 			return PKT_OTHER;
-		return PKT_ICMP_ERROR;
+		if (icmp->type == (v6 ? ICMPV6_ECHO : ICMP_ECHO))
+			return PKT_ECHO;
+		return icmp_is_error(icmp->type, v6) ? PKT_ICMP_ERROR : PKT_OTHER;
 	}
 	return PKT_OTHER;
 }

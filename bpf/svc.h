@@ -11,12 +11,6 @@
 
 #define IN6_MAPPED_PREFIX bpf_htonl(0xffff)
 
-struct choice {
-	enum set_mode mode; /* SET_HASH: id and backend are set, unless stale */
-	__u32 id;
-	struct backend *backend;
-};
-
 static __always_inline bool addr_is_v4(const __be32 addr[4])
 {
 	return addr[0] == 0 && addr[1] == 0 && addr[2] == IN6_MAPPED_PREFIX;
@@ -49,14 +43,28 @@ static __always_inline struct frontend *svc_lookup_node_port(const __be32 addr[4
 	return svc_lookup(any, port, proto);
 }
 
-static __always_inline bool node_addr_has_node_ports(const __be32 addr[4])
+static __always_inline struct node_addr *node_addr_find(const __be32 addr[4])
 {
 	struct node_addr_key key;
-	struct node_addr *row;
 
 	__builtin_memcpy(key.addr, addr, sizeof(key.addr));
-	row = bpf_map_lookup_elem(&node_addrs, &key);
+	return bpf_map_lookup_elem(&node_addrs, &key);
+}
+
+static __always_inline bool node_addr_has_node_ports(const __be32 addr[4])
+{
+	struct node_addr *row = node_addr_find(addr);
+
 	return row && (row->flags & NODE_ADDR_NODE_PORT);
+}
+
+/* An address of the Services' ranges: whatever has no frontend there is refused. */
+static __always_inline bool svc_in_ranges(const __be32 addr[4])
+{
+	struct service_range_key key = { .prefixlen = 128 };
+
+	__builtin_memcpy(key.addr, addr, sizeof(key.addr));
+	return bpf_map_lookup_elem(&service_ranges, &key);
 }
 
 static __always_inline bool backend_is_free(const struct backend *b)
@@ -66,48 +74,55 @@ static __always_inline bool backend_is_free(const struct backend *b)
 	return words[0] == 0 && words[1] == 0;
 }
 
-/*
- * Reads the set's word once: whatever is flipped meanwhile, first slot, count
- * and mode belong together, and the slots stay until an RCU grace period has
- * passed.
- */
-static __always_inline void svc_choose(__u32 set, __u32 hash, struct choice *choice)
+static __always_inline struct backend *backend_find(__u32 id)
 {
-	__u32 first, count, slot, segment, block;
-	struct slot_block *slots_of_block;
-	__u64 *row, word;
-	void *inner;
+	struct backend *row = bpf_map_lookup_elem(&backends, &id);
 
-	choice->mode = SET_REJECT;
-	choice->backend = 0;
-	choice->id = 0;
-	row = bpf_map_lookup_elem(&sets, &set);
-	if (!row)
-		return;
-	word = *(volatile __u64 *)row;
-	choice->mode = (word >> SET_MODE_SHIFT) & ((1 << SET_MODE_BITS) - 1);
-	if (choice->mode != SET_HASH)
-		return;
-
-	first = word >> SET_FIRST_SHIFT;
-	count = (word >> SET_COUNT_SHIFT) & ((1 << SET_COUNT_BITS) - 1);
-	slot = first + hash_scale(hash, count);
-	block = slot / SLOTS_PER_BLOCK;
-	segment = block / BLOCKS_PER_SEGMENT;
-	block %= BLOCKS_PER_SEGMENT;
-	inner = bpf_map_lookup_elem(&slots, &segment);
-	if (!inner)
-		return;
-	slots_of_block = bpf_map_lookup_elem(inner, &block);
-	if (!slots_of_block)
-		return;
-	choice->id = slots_of_block->backend[slot % SLOTS_PER_BLOCK];
-	choice->backend = bpf_map_lookup_elem(&backends, &choice->id);
-	if (choice->backend && backend_is_free(choice->backend))
-		choice->backend = 0;
+	return row && !backend_is_free(row) ? row : 0;
 }
 
-static __always_inline void conns_count(__u32 service, __u32 backend)
+/* A set's word is read once: whatever is flipped meanwhile, first slot, count
+ * and mode belong together, and the slots stay until an RCU grace period has
+ * passed. No such set: SET_REJECT. */
+static __always_inline __u64 set_read(__u32 set)
+{
+	__u64 *row = bpf_map_lookup_elem(&sets, &set);
+
+	return row ? *(volatile __u64 *)row : 0;
+}
+
+static __always_inline __u32 word_first(__u64 word)
+{
+	return word >> SET_FIRST_SHIFT;
+}
+
+static __always_inline __u32 word_count(__u64 word)
+{
+	return (word >> SET_COUNT_SHIFT) & ((1 << SET_COUNT_BITS) - 1);
+}
+
+static __always_inline enum set_mode word_mode(__u64 word)
+{
+	return (word >> SET_MODE_SHIFT) & ((1 << SET_MODE_BITS) - 1);
+}
+
+/* An even slot is followed by the next in the same memory. */
+static __always_inline __u32 *slot_find(__u32 slot)
+{
+	__u32 block = slot / SLOTS_PER_BLOCK, segment = block / BLOCKS_PER_SEGMENT;
+	struct slot_block *row;
+	void *inner;
+
+	inner = bpf_map_lookup_elem(&slots, &segment);
+	if (!inner)
+		return 0;
+	block %= BLOCKS_PER_SEGMENT;
+	row = bpf_map_lookup_elem(inner, &block);
+	return row ? &row->backend[slot % SLOTS_PER_BLOCK] : 0;
+}
+
+/* A global function: the verifier walks it once for each program. */
+__weak __noinline int conns_add(__u32 service, __u32 backend, __u32 opened, int active)
 {
 	struct pair_key key = { .service = service, .backend = backend };
 	struct conns *row = bpf_map_lookup_elem(&conns, &key);
@@ -118,7 +133,11 @@ static __always_inline void conns_count(__u32 service, __u32 backend)
 		bpf_map_update_elem(&conns, &key, &zero, BPF_NOEXIST);
 		row = bpf_map_lookup_elem(&conns, &key);
 		if (!row) /* map full: the connection matters more than its count */
-			return;
+			return 0;
 	}
-	__sync_fetch_and_add(&row->opened, 1);
+	if (opened)
+		__sync_fetch_and_add(&row->opened, opened);
+	if (active)
+		__sync_fetch_and_add(&row->active, active);
+	return 0;
 }

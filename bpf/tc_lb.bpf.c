@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The per-packet path at tc, on uplinks: ingress translates what comes from
- * outside, egress undoes it for backends on this node. Doors only; the body is
+ * The per-packet path at tc, on uplinks and on the devices of pods: ingress
+ * translates what clients send, egress undoes it for them. Doors only; the body is
  * in lb.h. The _l3 doors are for devices without a link layer header.
  */
 #include <stdbool.h>
@@ -76,6 +76,8 @@ static __always_inline int tc_run(struct __sk_buff *ctx, __u16 l3, bool v6, bool
 	case PKT_ICMP_ERROR:
 		tc_pull(ctx, HEADERS_MAX);
 		return v6 ? lb_icmp_error6(ctx, ingress, &p) : lb_icmp_error4(ctx, ingress, &p);
+	case PKT_ECHO:
+		return ingress ? unserved_echo(ctx, v6, &p) : VERDICT_PASS;
 	default:
 		return VERDICT_PASS;
 	}

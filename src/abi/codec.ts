@@ -26,6 +26,8 @@ export interface FieldTable {
   readonly offset: number;
   readonly size: number;
   readonly kind: FieldKind;
+  /** Of integers; absent: not. */
+  readonly signed?: true;
   /** Of kind enum and flags: a key of ENUMS. */
   readonly enum?: string;
   /** Of kind struct: a key of STRUCTS. */

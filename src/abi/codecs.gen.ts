@@ -3,10 +3,10 @@
 // A codec for each struct that the BPF programs and the agent share.
 
 import { readAddress16, readAddress4, writeAddress16, writeAddress4 } from '../net/ip.ts';
-import { LITTLE, readMac, readText, sized, u16, u32, u64, u8, writeMac, writeText } from './codec.ts';
+import { LITTLE, readMac, readText, s64, sized, u16, u32, u64, u8, writeMac, writeText } from './codec.ts';
 import type { Address } from '../net/ip.ts';
 import type { Codec, StructTable } from './codec.ts';
-import type { Proto, SweepOutcome } from './enums.gen.ts';
+import type { ClientKind, Proto, SweepOutcome } from './enums.gen.ts';
 
 export interface FrontendKey {
   readonly addr: Address;
@@ -539,17 +539,20 @@ export const pairKeyCodec: Codec<PairKey> = {
 
 export interface Conns {
   readonly opened: bigint;
+  readonly active: bigint;
 }
 
 export const connsCodec: Codec<Conns> = {
   name: 'conns',
-  size: 8,
+  size: 16,
   encode(value, view, offset) {
     view.setBigUint64(offset, u64(value.opened, 'conns.opened'), LITTLE);
+    view.setBigInt64(offset + 8, s64(value.active, 'conns.active'), LITTLE);
   },
   decode(view, offset) {
     return {
       opened: view.getBigUint64(offset, LITTLE),
+      active: view.getBigInt64(offset + 8, LITTLE),
     };
   },
 };
@@ -559,16 +562,18 @@ export interface Traffic {
   readonly inBytes: bigint;
   readonly outPackets: bigint;
   readonly outBytes: bigint;
+  readonly lost: bigint;
 }
 
 export const trafficCodec: Codec<Traffic> = {
   name: 'traffic',
-  size: 32,
+  size: 40,
   encode(value, view, offset) {
     view.setBigUint64(offset, u64(value.inPackets, 'traffic.in_packets'), LITTLE);
     view.setBigUint64(offset + 8, u64(value.inBytes, 'traffic.in_bytes'), LITTLE);
     view.setBigUint64(offset + 16, u64(value.outPackets, 'traffic.out_packets'), LITTLE);
     view.setBigUint64(offset + 24, u64(value.outBytes, 'traffic.out_bytes'), LITTLE);
+    view.setBigInt64(offset + 32, s64(value.lost, 'traffic.lost'), LITTLE);
   },
   decode(view, offset) {
     return {
@@ -576,6 +581,7 @@ export const trafficCodec: Codec<Traffic> = {
       inBytes: view.getBigUint64(offset + 8, LITTLE),
       outPackets: view.getBigUint64(offset + 16, LITTLE),
       outBytes: view.getBigUint64(offset + 24, LITTLE),
+      lost: view.getBigInt64(offset + 32, LITTLE),
     };
   },
 };
@@ -656,6 +662,161 @@ export const ifaceCodec: Codec<Iface> = {
       mtu: view.getUint32(offset + 20, LITTLE),
       mac: readMac(view, offset + 24),
       flags: view.getUint16(offset + 30, LITTLE),
+    };
+  },
+};
+
+export interface ServiceAddrKey {
+  readonly addr: Address;
+}
+
+export const serviceAddrKeyCodec: Codec<ServiceAddrKey> = {
+  name: 'service_addr_key',
+  size: 16,
+  encode(value, view, offset) {
+    writeAddress16(value.addr, view, offset);
+  },
+  decode(view, offset) {
+    return {
+      addr: readAddress16(view, offset),
+    };
+  },
+};
+
+export interface ServiceAddr {
+  readonly flags: number;
+}
+
+export const serviceAddrCodec: Codec<ServiceAddr> = {
+  name: 'service_addr',
+  size: 4,
+  encode(value, view, offset) {
+    view.setUint32(offset, u32(value.flags, 'service_addr.flags'), LITTLE);
+  },
+  decode(view, offset) {
+    return {
+      flags: view.getUint32(offset, LITTLE),
+    };
+  },
+};
+
+export interface ServiceRangeKey {
+  readonly prefixlen: number;
+  readonly addr: Address;
+}
+
+export const serviceRangeKeyCodec: Codec<ServiceRangeKey> = {
+  name: 'service_range_key',
+  size: 20,
+  encode(value, view, offset) {
+    view.setUint32(offset, u32(value.prefixlen, 'service_range_key.prefixlen'), LITTLE);
+    writeAddress16(value.addr, view, offset + 4);
+  },
+  decode(view, offset) {
+    return {
+      prefixlen: view.getUint32(offset, LITTLE),
+      addr: readAddress16(view, offset + 4),
+    };
+  },
+};
+
+export interface ServiceRange {
+  readonly reserved: number;
+}
+
+export const serviceRangeCodec: Codec<ServiceRange> = {
+  name: 'service_range',
+  size: 4,
+  encode(value, view, offset) {
+    view.setUint32(offset, u32(value.reserved, 'service_range.reserved'), LITTLE);
+  },
+  decode(view, offset) {
+    return {
+      reserved: view.getUint32(offset, LITTLE),
+    };
+  },
+};
+
+export interface SourceRangeKey {
+  readonly prefixlen: number;
+  readonly service: number;
+  readonly addr: Address;
+}
+
+export const sourceRangeKeyCodec: Codec<SourceRangeKey> = {
+  name: 'source_range_key',
+  size: 24,
+  encode(value, view, offset) {
+    view.setUint32(offset, u32(value.prefixlen, 'source_range_key.prefixlen'), LITTLE);
+    view.setUint32(offset + 4, u32(value.service, 'source_range_key.service'), LITTLE);
+    writeAddress16(value.addr, view, offset + 8);
+  },
+  decode(view, offset) {
+    return {
+      prefixlen: view.getUint32(offset, LITTLE),
+      service: view.getUint32(offset + 4, LITTLE),
+      addr: readAddress16(view, offset + 8),
+    };
+  },
+};
+
+export interface SourceRange {
+  readonly reserved: number;
+}
+
+export const sourceRangeCodec: Codec<SourceRange> = {
+  name: 'source_range',
+  size: 4,
+  encode(value, view, offset) {
+    view.setUint32(offset, u32(value.reserved, 'source_range.reserved'), LITTLE);
+  },
+  decode(view, offset) {
+    return {
+      reserved: view.getUint32(offset, LITTLE),
+    };
+  },
+};
+
+export interface AffinityKey {
+  readonly client: Address;
+  readonly service: number;
+  readonly kind: ClientKind;
+}
+
+export const affinityKeyCodec: Codec<AffinityKey> = {
+  name: 'affinity_key',
+  size: 24,
+  encode(value, view, offset) {
+    writeAddress16(value.client, view, offset);
+    view.setUint32(offset + 16, u32(value.service, 'affinity_key.service'), LITTLE);
+    view.setUint32(offset + 20, u32(value.kind, 'affinity_key.kind'), LITTLE);
+  },
+  decode(view, offset) {
+    return {
+      client: readAddress16(view, offset),
+      service: view.getUint32(offset + 16, LITTLE),
+      kind: view.getUint32(offset + 20, LITTLE) as ClientKind,
+    };
+  },
+};
+
+export interface Affinity {
+  readonly lastNew: bigint;
+  readonly backend: number;
+}
+
+export const affinityCodec: Codec<Affinity> = {
+  name: 'affinity',
+  size: 16,
+  encode(value, view, offset) {
+    view.setBigUint64(offset, u64(value.lastNew, 'affinity.last_new'), LITTLE);
+    view.setUint32(offset + 8, u32(value.backend, 'affinity.backend'), LITTLE);
+    view.setUint32(offset + 12, 0);
+  },
+  decode(view, offset) {
+    return {
+      lastNew: view.getBigUint64(offset, LITTLE),
+      backend: view.getUint32(offset + 8, LITTLE),
     };
   },
 };
@@ -745,18 +906,45 @@ export const udpMovesCodec: Codec<UdpMoves> = {
 
 export interface Control {
   readonly generation: number;
+  readonly flags: number;
+  readonly node6: Address;
+  readonly node4: Address;
+  readonly local4: Address;
+  readonly local4Mask: Address;
+  readonly local4Bits: number;
+  readonly local6: Address;
+  readonly local6Mask: Address;
+  readonly local6Bits: number;
 }
 
 export const controlCodec: Codec<Control> = {
   name: 'control',
-  size: 8,
+  size: 80,
   encode(value, view, offset) {
     view.setUint32(offset, u32(value.generation, 'control.generation'), LITTLE);
-    view.setUint32(offset + 4, 0);
+    view.setUint32(offset + 4, u32(value.flags, 'control.flags'), LITTLE);
+    writeAddress16(value.node6, view, offset + 8);
+    writeAddress4(value.node4, view, offset + 24);
+    writeAddress4(value.local4, view, offset + 28);
+    writeAddress4(value.local4Mask, view, offset + 32);
+    view.setUint32(offset + 36, u32(value.local4Bits, 'control.local4_bits'), LITTLE);
+    writeAddress16(value.local6, view, offset + 40);
+    writeAddress16(value.local6Mask, view, offset + 56);
+    view.setUint32(offset + 72, u32(value.local6Bits, 'control.local6_bits'), LITTLE);
+    view.setUint32(offset + 76, 0);
   },
   decode(view, offset) {
     return {
       generation: view.getUint32(offset, LITTLE),
+      flags: view.getUint32(offset + 4, LITTLE),
+      node6: readAddress16(view, offset + 8),
+      node4: readAddress4(view, offset + 24),
+      local4: readAddress4(view, offset + 28),
+      local4Mask: readAddress4(view, offset + 32),
+      local4Bits: view.getUint32(offset + 36, LITTLE),
+      local6: readAddress16(view, offset + 40),
+      local6Mask: readAddress16(view, offset + 56),
+      local6Bits: view.getUint32(offset + 72, LITTLE),
     };
   },
 };
@@ -926,7 +1114,13 @@ export const STRUCTS = {
       { name: 'backend', property: 'backend', offset: 4, size: 4, kind: 'number' },
     ],
   },
-  conns: { codec: connsCodec, fields: [{ name: 'opened', property: 'opened', offset: 0, size: 8, kind: 'bigint' }] },
+  conns: {
+    codec: connsCodec,
+    fields: [
+      { name: 'opened', property: 'opened', offset: 0, size: 8, kind: 'bigint' },
+      { name: 'active', property: 'active', offset: 8, size: 8, kind: 'bigint', signed: true },
+    ],
+  },
   traffic: {
     codec: trafficCodec,
     fields: [
@@ -934,6 +1128,7 @@ export const STRUCTS = {
       { name: 'in_bytes', property: 'inBytes', offset: 8, size: 8, kind: 'bigint' },
       { name: 'out_packets', property: 'outPackets', offset: 16, size: 8, kind: 'bigint' },
       { name: 'out_bytes', property: 'outBytes', offset: 24, size: 8, kind: 'bigint' },
+      { name: 'lost', property: 'lost', offset: 32, size: 8, kind: 'bigint', signed: true },
     ],
   },
   node_addr_key: {
@@ -956,6 +1151,52 @@ export const STRUCTS = {
       { name: 'mtu', property: 'mtu', offset: 20, size: 4, kind: 'number' },
       { name: 'mac', property: 'mac', offset: 24, size: 6, kind: 'mac' },
       { name: 'flags', property: 'flags', offset: 30, size: 2, kind: 'flags', enum: 'iface_flags' },
+    ],
+  },
+  service_addr_key: {
+    codec: serviceAddrKeyCodec,
+    fields: [{ name: 'addr', property: 'addr', offset: 0, size: 16, kind: 'address' }],
+  },
+  service_addr: {
+    codec: serviceAddrCodec,
+    fields: [{ name: 'flags', property: 'flags', offset: 0, size: 4, kind: 'flags', enum: 'frontend_flags' }],
+  },
+  service_range_key: {
+    codec: serviceRangeKeyCodec,
+    fields: [
+      { name: 'prefixlen', property: 'prefixlen', offset: 0, size: 4, kind: 'number' },
+      { name: 'addr', property: 'addr', offset: 4, size: 16, kind: 'address' },
+    ],
+  },
+  service_range: {
+    codec: serviceRangeCodec,
+    fields: [{ name: 'reserved', property: 'reserved', offset: 0, size: 4, kind: 'number' }],
+  },
+  source_range_key: {
+    codec: sourceRangeKeyCodec,
+    fields: [
+      { name: 'prefixlen', property: 'prefixlen', offset: 0, size: 4, kind: 'number' },
+      { name: 'service', property: 'service', offset: 4, size: 4, kind: 'number' },
+      { name: 'addr', property: 'addr', offset: 8, size: 16, kind: 'address' },
+    ],
+  },
+  source_range: {
+    codec: sourceRangeCodec,
+    fields: [{ name: 'reserved', property: 'reserved', offset: 0, size: 4, kind: 'number' }],
+  },
+  affinity_key: {
+    codec: affinityKeyCodec,
+    fields: [
+      { name: 'client', property: 'client', offset: 0, size: 16, kind: 'address' },
+      { name: 'service', property: 'service', offset: 16, size: 4, kind: 'number' },
+      { name: 'kind', property: 'kind', offset: 20, size: 4, kind: 'enum', enum: 'client_kind' },
+    ],
+  },
+  affinity: {
+    codec: affinityCodec,
+    fields: [
+      { name: 'last_new', property: 'lastNew', offset: 0, size: 8, kind: 'bigint' },
+      { name: 'backend', property: 'backend', offset: 8, size: 4, kind: 'number' },
     ],
   },
   netns_key: {
@@ -985,7 +1226,18 @@ export const STRUCTS = {
   },
   control: {
     codec: controlCodec,
-    fields: [{ name: 'generation', property: 'generation', offset: 0, size: 4, kind: 'number' }],
+    fields: [
+      { name: 'generation', property: 'generation', offset: 0, size: 4, kind: 'number' },
+      { name: 'flags', property: 'flags', offset: 4, size: 4, kind: 'flags', enum: 'control_flags' },
+      { name: 'node6', property: 'node6', offset: 8, size: 16, kind: 'address' },
+      { name: 'node4', property: 'node4', offset: 24, size: 4, kind: 'address' },
+      { name: 'local4', property: 'local4', offset: 28, size: 4, kind: 'address' },
+      { name: 'local4_mask', property: 'local4Mask', offset: 32, size: 4, kind: 'address' },
+      { name: 'local4_bits', property: 'local4Bits', offset: 36, size: 4, kind: 'number' },
+      { name: 'local6', property: 'local6', offset: 40, size: 16, kind: 'address' },
+      { name: 'local6_mask', property: 'local6Mask', offset: 56, size: 16, kind: 'address' },
+      { name: 'local6_bits', property: 'local6Bits', offset: 72, size: 4, kind: 'number' },
+    ],
   },
 } as const satisfies Record<string, StructTable>;
 

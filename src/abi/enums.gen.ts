@@ -18,6 +18,8 @@ export const SetWord = {
   CountBits: 20,
   ModeShift: 52,
   ModeBits: 4,
+  WeightedShift: 56,
+  MembersShift: 57,
 } as const;
 
 export type SetWord = (typeof SetWord)[keyof typeof SetWord];
@@ -28,17 +30,39 @@ export const SET_WORD_NAMES: Readonly<Record<number, string>> = {
   20: 'count_bits',
   52: 'mode_shift',
   4: 'mode_bits',
+  56: 'weighted_shift',
+  57: 'members_shift',
 };
 
 export const SetMode = {
   Reject: 0,
   Drop: 1,
   Hash: 2,
+  Source: 3,
+  Destination: 4,
+  Random: 5,
+  Turn: 6,
+  Two: 7,
+  Least: 8,
+  Sed: 9,
+  Nq: 10,
 } as const;
 
 export type SetMode = (typeof SetMode)[keyof typeof SetMode];
 
-export const SET_MODE_NAMES: readonly string[] = ['reject', 'drop', 'hash'];
+export const SET_MODE_NAMES: readonly string[] = [
+  'reject',
+  'drop',
+  'hash',
+  'source',
+  'destination',
+  'random',
+  'turn',
+  'two',
+  'least',
+  'sed',
+  'nq',
+];
 
 export const SlotGeometry = {
   SlotsPerBlock: 16,
@@ -59,6 +83,9 @@ export const FrontendFlags = {
   NodePort: 2,
   ExternalIp: 4,
   LoadBalancer: 8,
+  SourceRanges: 16,
+  PodsAllowed: 32,
+  PodsDenied: 64,
 } as const;
 
 export type FrontendFlags = (typeof FrontendFlags)[keyof typeof FrontendFlags];
@@ -68,6 +95,9 @@ export const FRONTEND_FLAGS_NAMES: Readonly<Record<number, string>> = {
   2: 'node_port',
   4: 'external_ip',
   8: 'load_balancer',
+  16: 'source_ranges',
+  32: 'pods_allowed',
+  64: 'pods_denied',
 };
 
 export const BackendFlags = {
@@ -120,11 +150,42 @@ export const NODE_ADDR_FLAGS_NAMES: Readonly<Record<number, string>> = { 1: 'nod
 
 export const IfaceFlags = {
   Uplink: 1,
+  Pod: 2,
+  LocalPod: 4,
 } as const;
 
 export type IfaceFlags = (typeof IfaceFlags)[keyof typeof IfaceFlags];
 
-export const IFACE_FLAGS_NAMES: Readonly<Record<number, string>> = { 1: 'uplink' };
+export const IFACE_FLAGS_NAMES: Readonly<Record<number, string>> = { 1: 'uplink', 2: 'pod', 4: 'local_pod' };
+
+export const ControlFlags = {
+  PodDevices: 1,
+  MasqueradeAll: 2,
+  LocalByIface: 4,
+  ServiceRanges: 8,
+  PodsLocal4: 16,
+  PodsLocal6: 32,
+} as const;
+
+export type ControlFlags = (typeof ControlFlags)[keyof typeof ControlFlags];
+
+export const CONTROL_FLAGS_NAMES: Readonly<Record<number, string>> = {
+  1: 'pod_devices',
+  2: 'masquerade_all',
+  4: 'local_by_iface',
+  8: 'service_ranges',
+  16: 'pods_local4',
+  32: 'pods_local6',
+};
+
+export const ClientKind = {
+  Address: 0,
+  Netns: 1,
+} as const;
+
+export type ClientKind = (typeof ClientKind)[keyof typeof ClientKind];
+
+export const CLIENT_KIND_NAMES: readonly string[] = ['address', 'netns'];
 
 export const DropReason = {
   None: 0,
@@ -139,6 +200,8 @@ export const DropReason = {
   FlowLeaving: 9,
   StaleSet: 10,
   HelperFailed: 11,
+  SourceRange: 12,
+  NoService: 13,
 } as const;
 
 export type DropReason = (typeof DropReason)[keyof typeof DropReason];
@@ -156,9 +219,11 @@ export const DROP_REASON_NAMES: readonly string[] = [
   'flow_leaving',
   'stale_set',
   'helper_failed',
+  'source_range',
+  'no_service',
 ];
 
-export const DROP_REASONS = 12;
+export const DROP_REASONS = 14;
 
 export const SweepOutcome = {
   None: 0,
@@ -183,6 +248,8 @@ export const ENUMS = {
   flow_state: FLOW_STATE_NAMES,
   node_addr_flags: NODE_ADDR_FLAGS_NAMES,
   iface_flags: IFACE_FLAGS_NAMES,
+  control_flags: CONTROL_FLAGS_NAMES,
+  client_kind: CLIENT_KIND_NAMES,
   drop_reason: DROP_REASON_NAMES,
   sweep_outcome: SWEEP_OUTCOME_NAMES,
 } as const satisfies Record<string, Readonly<Record<number, string>>>;

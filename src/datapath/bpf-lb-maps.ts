@@ -3,7 +3,10 @@
 // store to memory, no system call.
 
 import type {
+  Affinity,
+  AffinityKey,
   Backend,
+  Conns,
   Flow4,
   Flow4Key,
   Flow6,
@@ -12,8 +15,11 @@ import type {
   FrontendKey,
   PairKey,
   Service,
+  ServiceAddr,
+  ServiceAddrKey,
   Socket,
   SocketKey,
+  SourceRangeKey,
   Traffic,
   UdpPeer,
   UdpPeerKey,
@@ -121,6 +127,30 @@ export class BpfLbMaps implements LbMaps, FlowMaps {
     this.#maps.services.deleteMany(ids);
   }
 
+  serviceAddrs(): Iterable<Row<ServiceAddrKey, ServiceAddr>> {
+    return this.#maps.serviceAddrs.entries();
+  }
+
+  putServiceAddrs(rows: readonly Row<ServiceAddrKey, ServiceAddr>[]): void {
+    this.#maps.serviceAddrs.setMany(rows);
+  }
+
+  deleteServiceAddrs(keys: readonly ServiceAddrKey[]): void {
+    this.#maps.serviceAddrs.deleteMany(keys);
+  }
+
+  *sourceRanges(): Iterable<SourceRangeKey> {
+    for (const [key] of this.#maps.sourceRanges.entries()) yield key;
+  }
+
+  putSourceRanges(keys: readonly SourceRangeKey[]): void {
+    this.#maps.sourceRanges.setMany(keys.map((key) => [key, { reserved: 0 }]));
+  }
+
+  deleteSourceRanges(keys: readonly SourceRangeKey[]): void {
+    this.#maps.sourceRanges.deleteMany(keys);
+  }
+
   gracePeriod(): Promise<void> {
     return addon.rcuBarrier();
   }
@@ -171,5 +201,17 @@ export class BpfLbMaps implements LbMaps, FlowMaps {
 
   putTraffic(rows: readonly Row<PairKey, Traffic>[]): void {
     this.#maps.traffic.setMany(rows);
+  }
+
+  getConns(key: PairKey): Conns | undefined {
+    return this.#maps.conns.get(key);
+  }
+
+  affinity(): Iterable<Row<AffinityKey, Affinity>> {
+    return this.#maps.affinity.entries();
+  }
+
+  deleteAffinity(keys: readonly AffinityKey[]): void {
+    this.#maps.affinity.deleteMany(keys);
   }
 }

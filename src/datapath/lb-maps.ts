@@ -3,7 +3,10 @@
 // stores that cannot fail; the others may throw (a full map, an exhausted kernel) and are idempotent.
 
 import type {
+  Affinity,
+  AffinityKey,
   Backend,
+  Conns,
   Flow4,
   Flow4Key,
   Flow6,
@@ -12,8 +15,11 @@ import type {
   FrontendKey,
   PairKey,
   Service,
+  ServiceAddr,
+  ServiceAddrKey,
   Socket,
   SocketKey,
+  SourceRangeKey,
   Traffic,
   UdpMoves,
   UdpPeer,
@@ -59,6 +65,16 @@ export interface LbMaps {
   /** Absent ids are no error. */
   deleteServices(ids: readonly number[]): void;
 
+  serviceAddrs(): Iterable<Row<ServiceAddrKey, ServiceAddr>>;
+  putServiceAddrs(rows: readonly Row<ServiceAddrKey, ServiceAddr>[]): void;
+  /** Absent keys are no error. */
+  deleteServiceAddrs(keys: readonly ServiceAddrKey[]): void;
+
+  sourceRanges(): Iterable<SourceRangeKey>;
+  putSourceRanges(keys: readonly SourceRangeKey[]): void;
+  /** Absent keys are no error. */
+  deleteSourceRanges(keys: readonly SourceRangeKey[]): void;
+
   /** Resolves when every program that may have read the maps before the call has ended (an RCU grace period). */
   gracePeriod(): Promise<void>;
 }
@@ -77,6 +93,9 @@ export interface FlowMaps {
   udpPeers(): Iterable<Row<UdpPeerKey, UdpPeer>>;
   getTraffic(key: PairKey): Traffic | undefined;
   putTraffic(rows: readonly Row<PairKey, Traffic>[]): void;
+  getConns(key: PairKey): Conns | undefined;
+  affinity(): Iterable<Row<AffinityKey, Affinity>>;
+  deleteAffinity(keys: readonly AffinityKey[]): void;
 }
 
 /** A flow as it was when it was found to be over: one direction's row, and the other's where there is one. */

@@ -3,6 +3,8 @@
 
 import { u32Codec, u64Codec } from '../abi/codec.ts';
 import {
+  affinityCodec,
+  affinityKeyCodec,
   connsCodec,
   dropCountCodec,
   flow4Codec,
@@ -18,9 +20,15 @@ import {
   nodeAddrCodec,
   nodeAddrKeyCodec,
   pairKeyCodec,
+  serviceAddrCodec,
+  serviceAddrKeyCodec,
   serviceCodec,
+  serviceRangeCodec,
+  serviceRangeKeyCodec,
   socketCodec,
   socketKeyCodec,
+  sourceRangeCodec,
+  sourceRangeKeyCodec,
   trafficCodec,
   udpMovesCodec,
   udpPeerCodec,
@@ -36,6 +44,10 @@ export function openMaps(open: MapOpener) {
   return {
     frontends: new TypedMap(open('frontends'), frontendKeyCodec, frontendCodec),
     services: new TypedMap(open('services'), u32Codec, serviceCodec),
+    serviceAddrs: new TypedMap(open('service_addrs'), serviceAddrKeyCodec, serviceAddrCodec),
+    serviceRanges: new TypedMap(open('service_ranges'), serviceRangeKeyCodec, serviceRangeCodec),
+    sourceRanges: new TypedMap(open('source_ranges'), sourceRangeKeyCodec, sourceRangeCodec),
+    affinity: new TypedMap(open('affinity'), affinityKeyCodec, affinityCodec),
     flows4: new TypedMap(open('flows4'), flow4KeyCodec, flow4Codec),
     flows6: new TypedMap(open('flows6'), flow6KeyCodec, flow6Codec),
     sockets: new TypedMap(open('sockets'), socketKeyCodec, socketCodec),
@@ -43,6 +55,7 @@ export function openMaps(open: MapOpener) {
     nodeAddrs: new TypedMap(open('node_addrs'), nodeAddrKeyCodec, nodeAddrCodec),
     ifaces: new TypedMap(open('ifaces'), ifaceKeyCodec, ifaceCodec),
     netnsOptOuts: new TypedMap(open('netns_opt_outs'), netnsKeyCodec, netnsOptOutCodec),
+    turns: new TypedMap(open('turns'), u32Codec, u32Codec),
     conns: new TypedMap(open('conns'), pairKeyCodec, connsCodec),
     traffic: new TypedMap(open('traffic'), pairKeyCodec, trafficCodec),
     drops: new TypedMap(open('drops'), u32Codec, dropCountCodec),

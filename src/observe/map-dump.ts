@@ -73,6 +73,22 @@ export function dumpMap(name: MapName, datapath: PinnedDatapath, context: DumpCo
       return sorted(maps.ifaces.entries(), ([a], [b]) => a.ifindex - b.ifindex).map((row) =>
         cells.ifaceCells(row, names),
       );
+    case 'service_addrs':
+      return sorted(maps.serviceAddrs.entries(), ([a], [b]) => compareAddress(a.addr, b.addr)).map(
+        cells.serviceAddrCells,
+      );
+    case 'service_ranges':
+      return sorted(maps.serviceRanges.entries(), ([a], [b]) => compareAddress(a.addr, b.addr)).map(
+        cells.serviceRangeCells,
+      );
+    case 'source_ranges':
+      return sorted(maps.sourceRanges.entries(), ([a], [b]) => a.service - b.service).map((row) =>
+        cells.sourceRangeCells(row, names),
+      );
+    case 'affinity':
+      return mapRows(maps.affinity.entries(), (row) => cells.affinityCells(row, names, monotonic));
+    case 'turns':
+      return arrayRows(maps.turns.entries()).map(([set, asked]) => cells.turnCells(set, asked, names));
     case 'netns_opt_outs':
       return mapRows(maps.netnsOptOuts.entries(), cells.netnsCells);
     case 'drops':
@@ -120,6 +136,11 @@ function byFrontend([a, of]: Row<FrontendKey, Frontend>, [b, than]: Row<Frontend
 
 function byPair([a]: Row<PairKey, unknown>, [b]: Row<PairKey, unknown>): number {
   return a.service - b.service || a.backend - b.backend;
+}
+
+/** Of an array: those that have ever been written. */
+function arrayRows(rows: Iterable<Row<number, number>>): Row<number, number>[] {
+  return [...rows].filter(([, value]) => value !== 0);
 }
 
 function* mapRows<R>(rows: Iterable<R>, toCells: (row: R) => CellRow): Generator<CellRow> {

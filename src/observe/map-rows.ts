@@ -3,6 +3,8 @@
 // those of `maps dump -o json`, which docs/cli.md promises to keep.
 
 import type {
+  Affinity,
+  AffinityKey,
   Backend,
   Conns,
   Control,
@@ -20,8 +22,12 @@ import type {
   NodeAddrKey,
   PairKey,
   Service,
+  ServiceAddr,
+  ServiceAddrKey,
+  ServiceRangeKey,
   Socket,
   SocketKey,
+  SourceRangeKey,
   Traffic,
   UdpMoves,
   UdpPeer,
@@ -29,6 +35,8 @@ import type {
 } from '../abi/codecs.gen.ts';
 import {
   BACKEND_FLAGS_NAMES,
+  ClientKind,
+  CONTROL_FLAGS_NAMES,
   FLOW_FLAGS_NAMES,
   FLOW_STATE_NAMES,
   FRONTEND_FLAGS_NAMES,
@@ -36,7 +44,7 @@ import {
   NODE_ADDR_FLAGS_NAMES,
 } from '../abi/enums.gen.ts';
 import type { Row } from '../datapath/lb-maps.ts';
-import { UNSPECIFIED } from '../net/ip.ts';
+import { addressBytes, family, UNSPECIFIED } from '../net/ip.ts';
 import type { Address } from '../net/ip.ts';
 import type { CellRow } from './cell.ts';
 import { flowAge } from './flows.ts';
@@ -165,12 +173,17 @@ export function udpPeerCells([key, row]: Row<UdpPeerKey, UdpPeer>, names: Names)
 }
 
 export function connsCells([key, row]: Row<PairKey, Conns>, names: Names): CellRow {
-  return { ...pairCells(key, names), opened: row.opened };
+  return { ...pairCells(key, names), opened: row.opened, active: row.active };
+}
+
+export function turnCells(set: number, asked: number, names: Names): CellRow {
+  const { service, scope } = setOwner(set);
+  return { set, service: names.service(service), scope, asked };
 }
 
 export function trafficCells([key, row]: Row<PairKey, Traffic>, names: Names): CellRow {
-  const { inPackets, inBytes, outPackets, outBytes } = row;
-  return { ...pairCells(key, names), inPackets, inBytes, outPackets, outBytes };
+  const { inPackets, inBytes, outPackets, outBytes, lost } = row;
+  return { ...pairCells(key, names), inPackets, inBytes, outPackets, outBytes, lost };
 }
 
 export function nodeAddrCells([key, row]: Row<NodeAddrKey, NodeAddr>): CellRow {
@@ -203,10 +216,52 @@ export function udpMovesCells([, row]: Row<number, UdpMoves>): CellRow {
 }
 
 export function controlCells(row: Control): CellRow {
-  return { generation: row.generation };
+  return {
+    generation: row.generation,
+    flags: flagNames(row.flags, CONTROL_FLAGS_NAMES),
+    nodeAddress4: unlessUnspecified(row.node4),
+    nodeAddress6: unlessUnspecified(row.node6),
+    localPods4: row.local4Bits === 0 ? null : prefix(row.local4, row.local4Bits),
+    localPods6: row.local6Bits === 0 ? null : prefix(row.local6, row.local6Bits),
+  };
+}
+
+export function serviceAddrCells([key, row]: Row<ServiceAddrKey, ServiceAddr>): CellRow {
+  return { address: key.addr, flags: flagNames(row.flags, FRONTEND_FLAGS_NAMES) };
+}
+
+export function serviceRangeCells([key]: Row<ServiceRangeKey, unknown>): CellRow {
+  return { range: prefix(key.addr, key.prefixlen) };
+}
+
+export function sourceRangeCells([key]: Row<SourceRangeKey, unknown>, names: Names): CellRow {
+  return { service: names.service(key.service), range: prefix(key.addr, key.prefixlen - SERVICE_ID_BITS) };
+}
+
+export function affinityCells([key, row]: Row<AffinityKey, Affinity>, names: Names, monotonic: bigint): CellRow {
+  return {
+    service: names.service(key.service),
+    client: key.kind === ClientKind.Netns ? `netns ${String(netnsCookie(key.client))}` : key.client,
+    backend: names.backend(row.backend),
+    idleSeconds: Math.max(0, Math.round(Number(monotonic - row.lastNew) / 1e9)),
+  };
 }
 
 // --- internal ---
+
+/** Of a key in a trie, before the address. */
+const SERVICE_ID_BITS = 32;
+const MAPPED_BITS = 96;
+
+/** bits: counted from the first of 16 bytes, IPv4 in v4-mapped form. */
+function prefix(address: Address, bits: number): string {
+  return `${address}/${String(family(address) === 4 ? bits - MAPPED_BITS : bits)}`;
+}
+
+/** As the programs put it there: its own bytes, the last 8 of 16. */
+function netnsCookie(client: Address): bigint {
+  return new DataView(addressBytes(client).buffer).getBigUint64(8, true);
+}
 
 function pairCells(key: PairKey, names: Names): CellRow {
   return { service: names.service(key.service), backend: names.backend(key.backend) };

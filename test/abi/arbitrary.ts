@@ -38,7 +38,7 @@ function field(row: FieldTable, plain: boolean): fc.Arbitrary<unknown> {
     case 'flags':
       return unsigned(row.size);
     case 'bigint':
-      return wide(plain);
+      return wide(plain).map((value) => (row.signed === true ? BigInt.asIntN(64, value) : value));
     case 'numbers':
       return fc.array(unsigned(ELEMENT), { minLength: row.size / ELEMENT, maxLength: row.size / ELEMENT });
     case 'bigints':

@@ -17,7 +17,15 @@ import {
   slotBlockCodec,
   udpPeerKeyCodec,
 } from '../../src/abi/codecs.gen.ts';
-import { BackendFlags, FlowFlags, FlowState, FrontendFlags, IfaceFlags, Proto } from '../../src/abi/enums.gen.ts';
+import {
+  BackendFlags,
+  ControlFlags,
+  FlowFlags,
+  FlowState,
+  FrontendFlags,
+  IfaceFlags,
+  Proto,
+} from '../../src/abi/enums.gen.ts';
 import { parseAddress } from '../../src/net/ip.ts';
 import type { Address } from '../../src/net/ip.ts';
 
@@ -140,7 +148,23 @@ const GOLDEN = [
     { addr6: V6, addr4: V4, mtu: 9000, mac: '02:ab:cd:ef:00:0a', flags: IfaceFlags.Uplink },
     `${FULL} c0000221 28230000 02abcdef000a 0100`,
   ),
-  golden('control: visible field, then padding', controlCodec, { generation: 3 }, '03000000 00000000'),
+  golden(
+    'control: addresses of 4 and of 16 bytes, each beside its mask',
+    controlCodec,
+    {
+      generation: 3,
+      flags: ControlFlags.MasqueradeAll,
+      node6: V6,
+      node4: V4,
+      local4: V4,
+      local4Mask: V4,
+      local4Bits: 112,
+      local6: V6,
+      local6Mask: V6,
+      local6Bits: 48,
+    },
+    `03000000 02000000 ${FULL} c0000221 c0000221 c0000221 70000000 ${FULL} ${FULL} 30000000 00000000`,
+  ),
   golden('a 32-bit key', u32Codec, 0xfffffffe, 'feffffff'),
   golden('a 64-bit word', u64Codec, 0x0010_0000_0000_0001n, '0100000000001000'),
 ];

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BackendFlags, DROP_REASON_NAMES, FlowState } from '../../src/abi/enums.gen.ts';
+import { BackendFlags, DROP_REASON_NAMES, FlowState, Proto } from '../../src/abi/enums.gen.ts';
 import { TestObject } from '../support/bpf-object.ts';
 import { packet } from '../support/packet.ts';
 import type { Cast } from '../support/prog-addresses.ts';
-import { CASTS } from '../support/prog-addresses.ts';
+import { addressOf, alone, CASTS, prefixOf } from '../support/prog-addresses.ts';
 import type { BenchOptions, GivenService, Verdict } from '../support/prog-bench.ts';
 import { ProgBench } from '../support/prog-bench.ts';
 import { end, segment } from '../support/prog-packets.ts';
@@ -16,6 +16,7 @@ interface Row {
   readonly when: string;
   readonly options?: () => BenchOptions;
   readonly backends: (cast: Cast) => GivenService['backends'];
+  readonly sourceRanges?: (cast: Cast) => readonly string[];
   /** Before the packet. */
   readonly given?: (bench: ProgBench, cast: Cast) => Promise<void> | void;
   readonly ttl?: number;
@@ -89,6 +90,22 @@ const ROWS: readonly Row[] = [
       bench.datapath.lb.clearBackend(1);
     },
   },
+  {
+    reason: 'source_range',
+    when: 'the client is in none of the source ranges',
+    backends: ({ local }) => to(local, Local),
+    sourceRanges: ({ otherClient }) => [alone(otherClient)],
+  },
+  {
+    reason: 'no_service',
+    when: 'nobody has the port at an address of the Services',
+    backends: ({ local }) => to(local, Local),
+    given: (bench, { frontend }) => {
+      bench.datapath.host.setServiceRanges([prefixOf(alone(frontend))]);
+      bench.datapath.lb.deleteFrontends([{ addr: addressOf(frontend), port: 80, proto: Proto.Tcp }]);
+    },
+    verdict: 'redirect',
+  },
 ];
 
 /** Reasons that no packet and no map can provoke, and why they are there nevertheless. */
@@ -116,7 +133,8 @@ describe.each(ROWS)('$reason', (row) => {
   it.each(CASTS)(`is counted when ${row.when}, IPv$family`, async (cast) => {
     bench.reset();
     const frontend = end(cast.frontend, 80);
-    bench.service({ frontends: [frontend], backends: row.backends(cast) });
+    const sourceRanges = row.sourceRanges?.(cast) ?? [];
+    bench.service({ frontends: [frontend], backends: row.backends(cast), sourceRanges });
     await row.given?.(bench, cast);
     const payload = Buffer.alloc(row.size ?? 0);
     const spec = segment('S', end(cast.client, 40_001), frontend, { l4: { payload }, ip: { ttl: row.ttl ?? 64 } });

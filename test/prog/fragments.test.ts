@@ -7,7 +7,7 @@ import { BackendFlags, Proto } from '../../src/abi/enums.gen.ts';
 import type { PacketSpec } from '../support/packet.ts';
 import { ipPacket, packet, parsePacket } from '../support/packet.ts';
 import { addressOf, castOf, HOST } from '../support/prog-addresses.ts';
-import { ProgBench } from '../support/prog-bench.ts';
+import { NO_ROLES, ProgBench } from '../support/prog-bench.ts';
 import { UPLINK } from '../support/prog-network.ts';
 import type { End, More, Transport } from '../support/prog-packets.ts';
 import { answered, end, expectPacket, icmpError, quote, text, transport } from '../support/prog-packets.ts';
@@ -189,7 +189,7 @@ describe.each(['tcp', 'udp'] as const)('%s', (proto: Transport) => {
 
   it('is refused where nobody would see the fragments leave: the next link is no uplink', async () => {
     const here = { ...UPLINK, address4: addressOf(HOST.node.v4), address6: addressOf(HOST.node.v6) };
-    bench.datapath.host.setInterfaces([here], new Set());
+    bench.datapath.host.setInterfaces([here], NO_ROLES);
     try {
       await toRemote();
       const packetToCut = transport(proto, client, frontend, large());
@@ -197,7 +197,7 @@ describe.each(['tcp', 'udp'] as const)('%s', (proto: Transport) => {
       const error = icmpError('too-big', frontend.addr, client.addr, quoted, { rest: UPLINK.mtu });
       expectPacket(await ingress(packetToCut), 'redirect', answered(error));
     } finally {
-      bench.datapath.host.setInterfaces([here], new Set([UPLINK.ifindex]));
+      bench.datapath.host.setInterfaces([here], { ...NO_ROLES, uplinks: new Set([UPLINK.ifindex]) });
     }
   });
 

@@ -3,7 +3,10 @@
 // killed between any two writes, a grace period ends when the test says so, and after every write an observer may look.
 
 import type {
+  Affinity,
+  AffinityKey,
   Backend,
+  Conns,
   Flow4,
   Flow4Key,
   Flow6,
@@ -12,8 +15,11 @@ import type {
   FrontendKey,
   PairKey,
   Service,
+  ServiceAddr,
+  ServiceAddrKey,
   Socket,
   SocketKey,
+  SourceRangeKey,
   Traffic,
   UdpPeer,
   UdpPeerKey,
@@ -47,6 +53,11 @@ export class FakeKernel {
   readonly flows6 = new Map<string, Row<Flow6Key, Flow6>>();
   readonly sockets: Row<SocketKey, Socket>[] = [];
   readonly udpPeers: Row<UdpPeerKey, UdpPeer>[] = [];
+  readonly serviceAddrs = new Map<string, Row<ServiceAddrKey, ServiceAddr>>();
+  readonly sourceRanges = new Map<string, SourceRangeKey>();
+  /** By pairName. */
+  readonly conns = new Map<string, Conns>();
+  readonly affinity: Row<AffinityKey, Affinity>[] = [];
   readonly traffic = new Map<string, Row<PairKey, Traffic>>();
 
   constructor(capacity: Partial<Capacity> = {}) {
@@ -155,6 +166,42 @@ export class FakeLbMaps implements LbMaps, FlowMaps, FlowRemover {
     }
   }
 
+  serviceAddrs(): Iterable<Row<ServiceAddrKey, ServiceAddr>> {
+    return [...this.kernel.serviceAddrs.values()];
+  }
+
+  putServiceAddrs(rows: readonly Row<ServiceAddrKey, ServiceAddr>[]): void {
+    for (const row of rows) {
+      this.#mayFail('putServiceAddrs', row[0].addr);
+      this.#write(`address ${row[0].addr}`, () => this.kernel.serviceAddrs.set(row[0].addr, row));
+    }
+  }
+
+  deleteServiceAddrs(keys: readonly ServiceAddrKey[]): void {
+    for (const { addr } of keys) {
+      this.#mayFail('deleteServiceAddrs', addr);
+      this.#write(`no address ${addr}`, () => this.kernel.serviceAddrs.delete(addr));
+    }
+  }
+
+  sourceRanges(): Iterable<SourceRangeKey> {
+    return [...this.kernel.sourceRanges.values()];
+  }
+
+  putSourceRanges(keys: readonly SourceRangeKey[]): void {
+    for (const key of keys) {
+      this.#mayFail('putSourceRanges', key.addr);
+      this.#write(`range ${rangeName(key)}`, () => this.kernel.sourceRanges.set(rangeName(key), key));
+    }
+  }
+
+  deleteSourceRanges(keys: readonly SourceRangeKey[]): void {
+    for (const key of keys) {
+      this.#mayFail('deleteSourceRanges', key.addr);
+      this.#write(`no range ${rangeName(key)}`, () => this.kernel.sourceRanges.delete(rangeName(key)));
+    }
+  }
+
   async gracePeriod(): Promise<void> {
     const { graces } = this;
     const ends = this.observers.map((observer) => observer.graceBegins());
@@ -230,6 +277,21 @@ export class FakeLbMaps implements LbMaps, FlowMaps, FlowRemover {
     return this.kernel.traffic.get(pairName(key))?.[1];
   }
 
+  getConns(key: PairKey): Conns | undefined {
+    return this.kernel.conns.get(pairName(key));
+  }
+
+  affinity(): Iterable<Row<AffinityKey, Affinity>> {
+    return [...this.kernel.affinity];
+  }
+
+  deleteAffinity(keys: readonly AffinityKey[]): void {
+    this.#mayFail('deleteAffinity');
+    const gone = new Set(keys.map(({ client, service }) => `${client} ${service}`));
+    const left = this.kernel.affinity.filter(([{ client, service }]) => !gone.has(`${client} ${service}`));
+    this.kernel.affinity.splice(0, Infinity, ...left);
+  }
+
   putTraffic(rows: readonly Row<PairKey, Traffic>[]): void {
     this.#mayFail('putTraffic');
     for (const row of rows) this.kernel.traffic.set(pairName(row[0]), row);
@@ -257,6 +319,10 @@ export class FakeLbMaps implements LbMaps, FlowMaps, FlowRemover {
 
 export function frontendName({ addr, port, proto }: FrontendKey): string {
   return `${addr} ${port}/${proto}`;
+}
+
+function rangeName({ service, addr, prefixlen }: SourceRangeKey): string {
+  return `${service} ${addr}/${prefixlen}`;
 }
 
 export function flowName({ saddr, sport, daddr, dport, proto }: Flow4Key | Flow6Key): string {

@@ -3,6 +3,8 @@
 
 import type { Address } from '../../src/net/ip.ts';
 import { parseAddress } from '../../src/net/ip.ts';
+import type { Prefix } from '../../src/net/prefix.ts';
+import { parsePrefix } from '../../src/net/prefix.ts';
 import type { DualStack, Family } from './address-plan.ts';
 import { client, CLIENT_CIDR, externalIp, nodeAddress, pick, podAddress, podCidr } from './address-plan.ts';
 
@@ -68,4 +70,15 @@ export function addressOf(text: string): Address {
   const address = parseAddress(text);
   if (address === undefined) throw new Error(`${text} is no address`);
   return address;
+}
+
+export function prefixOf(text: string): Prefix {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) throw new Error(`${text} is no prefix`);
+  return prefix;
+}
+
+/** The prefix of an address alone. */
+export function alone(address: string): string {
+  return `${address}/${address.includes(':') ? 128 : 32}`;
 }

@@ -9,10 +9,12 @@ import type { Flow, Flow4Key, Flow6Key } from '../../src/abi/codecs.gen.ts';
 import { DROP_REASON_NAMES, DROP_REASONS, FrontendFlags, Proto, SetMode } from '../../src/abi/enums.gen.ts';
 import { packSet } from '../../src/abi/set-word.ts';
 import { Datapath } from '../../src/datapath/datapath.ts';
+import type { InterfaceRoles } from '../../src/datapath/host-maps.ts';
 import { addon } from '../../src/kernel/addon.ts';
 import { ensureBpffs } from '../../src/kernel/pins.ts';
 import { provideObject } from '../../src/toolchain/provide.ts';
-import { addressOf } from './prog-addresses.ts';
+import { rangeKey } from '../../src/reconcile/present.ts';
+import { addressOf, prefixOf } from './prog-addresses.ts';
 import { layOut, UPLINK } from './prog-network.ts';
 import { scratchDirectory } from './leftovers.ts';
 import type { Conversation } from './namespace.ts';
@@ -52,6 +54,8 @@ export interface GivenService {
   readonly frontends: readonly { readonly addr: string; readonly port: number }[];
   /** A list of backends, or the mode of a set without. */
   readonly backends: readonly GivenBackend[] | 'reject' | 'drop';
+  /** Prefixes: nobody else may come in. */
+  readonly sourceRanges?: readonly string[];
 }
 
 export interface End {
@@ -65,6 +69,8 @@ export interface GivenBackend extends End {
 
 /** What is counted: drops by reason, where there were any. */
 export type Drops = Readonly<Record<string, { readonly packets: bigint; readonly bytes: bigint }>>;
+
+export const NO_ROLES: InterfaceRoles = { uplinks: new Set(), pods: new Set(), localPods: new Set() };
 
 export class ProgBench implements AsyncDisposable {
   readonly datapath: Datapath;
@@ -91,7 +97,7 @@ export class ProgBench implements AsyncDisposable {
       mkdirSync(bpffs, { recursive: true });
       ensureBpffs(bpffs);
       const datapath = await Datapath.open({ bpffs, object: file, settings, sizes });
-      datapath.host.setInterfaces(interfaces, new Set([UPLINK.ifindex]));
+      datapath.host.setInterfaces(interfaces, { ...NO_ROLES, uplinks: new Set([UPLINK.ifindex]) });
       datapath.host.generation = 1;
       return new ProgBench(datapath, namespace, namespace.start('prog/programs/runner.ts'));
     } catch (error) {
@@ -115,6 +121,9 @@ export class ProgBench implements AsyncDisposable {
     maps.conns.deleteMany([...maps.conns.entries()].map(([key]) => key));
     for (let service = 0; service < this.#services; service++) lb.writeSet(2 * service, 0n);
     for (let id = 0; id < this.#backends; id++) lb.clearBackend(id);
+    lb.deleteSourceRanges([...lb.sourceRanges()]);
+    lb.deleteServiceAddrs([...lb.serviceAddrs()].map(([key]) => key));
+    this.datapath.host.setServiceRanges([]);
     this.datapath.host.setNodeAddresses([]);
     this.datapath.host.generation = 1;
     this.#services = 0;
@@ -128,15 +137,17 @@ export class ProgBench implements AsyncDisposable {
     frontends.deleteMany([...frontends.entries()].map(([key]) => key));
   }
 
-  service({ proto = Proto.Tcp, frontends, backends }: GivenService): BenchService {
+  service({ proto = Proto.Tcp, frontends, backends, sourceRanges = [] }: GivenService): BenchService {
     const service = this.#services++;
     const ids = typeof backends === 'string' ? [] : backends.map((backend) => this.backend(backend, proto));
     const made = new BenchService(this, service, ids);
     made.point(typeof backends === 'string' ? backends : ids);
+    this.datapath.lb.putSourceRanges(sourceRanges.map((text) => rangeKey(service, prefixOf(text))));
+    const flags = FrontendFlags.ExternalIp | (sourceRanges.length > 0 ? FrontendFlags.SourceRanges : 0);
     this.datapath.lb.putFrontends(
       frontends.map(({ addr, port }) => [
         { addr: addressOf(addr), port, proto },
-        { service, setInternal: 2 * service, setExternal: 2 * service, affinityS: 0, flags: FrontendFlags.ExternalIp },
+        { service, setInternal: 2 * service, setExternal: 2 * service, affinityS: 0, flags },
       ]),
     );
     return made;
@@ -238,6 +249,13 @@ export class ProgBench implements AsyncDisposable {
   opened(): Record<number, bigint> {
     return Object.fromEntries(
       [...this.datapath.maps.conns.entries()].map(([key, { opened }]) => [key.backend, opened]),
+    );
+  }
+
+  /** Active connections by backend id. */
+  active(): Record<number, bigint> {
+    return Object.fromEntries(
+      [...this.datapath.maps.conns.entries()].map(([key, { active }]) => [key.backend, active]),
     );
   }
 

@@ -70,6 +70,7 @@ function emitRow(field: Field): string {
     `offset: ${field.offset}`,
     `size: ${field.size}`,
     `kind: '${tableKind(kind)}'`,
+    ...('scalar' in kind && kind.scalar.signed ? ['signed: true'] : []),
   ];
   if (kind.is === 'enum' || kind.is === 'flags') parts.push(`enum: '${kind.name}'`);
   if (kind.is === 'struct') parts.push(`struct: '${kind.name}'`);

@@ -57,7 +57,7 @@ describe('bpfsvc', () => {
     [['services', '-o', 'xml'], "option '-o, --output <format>' argument 'xml' is invalid"],
     [['run', '--log-level', 'loud'], "option '--log-level <level>' argument 'loud' is invalid"],
     [['services', 'web'], '"web" does not name a Service; write NAMESPACE/NAME'],
-    [['maps', 'dump', 'frobs'], 'there is no map frobs; the maps are backends,'],
+    [['maps', 'dump', 'frobs'], 'there is no map frobs; the maps are affinity, backends,'],
     [['run'], 'nothing to follow; name a file or directory with --manifests'],
     [['run', '--config', '/nowhere/c.yaml'], 'cannot read the configuration /nowhere/c.yaml'],
   ])('refuses %j with status 2 and one line', async (args, message) => {

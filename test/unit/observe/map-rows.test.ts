@@ -3,9 +3,10 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Proto } from '../../../src/abi/enums.gen.ts';
+import { ClientKind, Proto } from '../../../src/abi/enums.gen.ts';
 import type { CellRow } from '../../../src/observe/cell.ts';
 import {
+  affinityCells,
   backendCells,
   connsCells,
   controlCells,
@@ -14,10 +15,13 @@ import {
   ifaceCells,
   netnsCells,
   nodeAddrCells,
+  serviceAddrCells,
   serviceCells,
+  serviceRangeCells,
   setCells,
   slotCells,
   socketCells,
+  sourceRangeCells,
   trafficCells,
   udpPeerCells,
 } from '../../../src/observe/map-rows.ts';
@@ -157,18 +161,40 @@ describe('docs/cli.md', () => {
   const pair = { service: 1, backend: 1 };
   const tuple = { saddr: address('::1'), daddr: address('::1'), sport: 1, dport: 2, proto: Proto.Tcp };
   const asked = { addr: address('10.96.0.10'), port: 80, proto: Proto.Tcp, ...pair };
-  const traffic = { inPackets: 0n, inBytes: 0n, outPackets: 0n, outBytes: 0n };
+  const traffic = { inPackets: 0n, inBytes: 0n, outPackets: 0n, outBytes: 0n, lost: 0n };
   const iface = { addr4: address('0.0.0.0'), addr6: address('::'), mtu: 1500, mac: '02:00:00:00:00:01', flags: 0 };
   const flow6 = { flow: flow({}), saddr: address('::1'), daddr: address('::1'), nexthop: address('::') };
   const rows: Record<string, CellRow> = {
     backends: backendCells(must(BACKENDS[0])),
-    conns: connsCells([pair, { opened: 0n }], names()),
-    control: controlCells({ generation: 1 }),
+    conns: connsCells([pair, { opened: 0n, active: 0n }], names()),
+    affinity: affinityCells(
+      [
+        { client: address('::1'), service: 1, kind: ClientKind.Address },
+        { lastNew: 0n, backend: 1 },
+      ],
+      names(),
+      0n,
+    ),
+    control: controlCells({
+      generation: 1,
+      flags: 0,
+      node4: address('0.0.0.0'),
+      node6: address('::'),
+      local4: address('0.0.0.0'),
+      local4Mask: address('0.0.0.0'),
+      local4Bits: 0,
+      local6: address('::'),
+      local6Mask: address('::'),
+      local6Bits: 0,
+    }),
     flows4: flowCells([tuple, flow6], names(), 0n),
     frontends: frontendCells(must(FRONTENDS[0]), names()),
     ifaces: ifaceCells([{ ifindex: 7 }, iface], names()),
     netns_opt_outs: netnsCells([{ cookie: 1n }, {}]),
     node_addrs: nodeAddrCells([{ addr: address('::1') }, { flags: 0 }]),
+    service_addrs: serviceAddrCells([{ addr: address('::1') }, { flags: 0 }]),
+    service_ranges: serviceRangeCells([{ addr: address('::1'), prefixlen: 128 }, {}]),
+    source_ranges: sourceRangeCells([{ addr: address('::1'), service: 1, prefixlen: 160 }, {}], names()),
     services: serviceCells(must(SERVICES[0])),
     sets: setCells(setReader().read(2), names()),
     slots: must([...slotCells([setReader().read(2)], names())][0]),

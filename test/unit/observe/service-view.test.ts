@@ -12,7 +12,7 @@ import { flow, FRONTENDS, names, setReader } from './made-up.ts';
 const TRAFFIC: readonly Row<PairKey, Traffic>[] = [
   [
     { service: 1, backend: 2 },
-    { inPackets: 100n, inBytes: 1000n, outPackets: 90n, outBytes: 9000n },
+    { inPackets: 100n, inBytes: 1000n, outPackets: 90n, outBytes: 9000n, lost: 0n },
   ],
 ];
 
@@ -86,7 +86,13 @@ describe('buildServiceViews', () => {
     ];
     const conns = [[{ service: 1, backend: 2 }, { opened: 12n }]] as const;
     const [, remote] = find(build({ flows, traffic: TRAFFIC, conns }), 1).backends;
-    expect(remote).toMatchObject({ opened: 12n, inPackets: 106n, inBytes: 1052n, outPackets: 94n, outBytes: 9400n });
+    expect(remote).toMatchObject({
+      opened: 12n,
+      inPackets: 106n,
+      inBytes: 1052n,
+      outPackets: 94n,
+      outBytes: 9400n,
+    });
   });
 
   it('keeps a backend that has left every set while connections to it are on, at the end', () => {
