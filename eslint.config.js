@@ -20,7 +20,13 @@ const MAY_IMPORT = {
   datapath: ['kernel', 'abi', 'net', 'toolchain'],
   reconcile: ['plan', 'model', 'net', 'abi', 'datapath/lb-maps.ts'],
   sources: ['model', 'net', 'kernel/netlink.ts'],
-  config: ['net', 'sources/manifests/fields.ts', 'sources/manifests/port-range.ts', 'sources/manifests/problem.ts'],
+  config: [
+    'net',
+    'plan/algorithm.ts',
+    'sources/manifests/fields.ts',
+    'sources/manifests/port-range.ts',
+    'sources/manifests/problem.ts',
+  ],
   observe: ['abi', 'datapath', 'kernel', 'model', 'net', 'plan'],
   agent: [
     'config',

@@ -74,6 +74,8 @@ export interface EndpointSlice {
   readonly family: 4 | 6;
   readonly ports: readonly EndpointPort[];
   readonly endpoints: readonly Endpoint[];
+  /** Only bpfsvc.io/* keys; absent: there are none. */
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 export interface Node {

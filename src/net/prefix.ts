@@ -61,6 +61,22 @@ export function containsBytes(prefix: Prefix, bytes: Uint8Array): boolean {
   return true;
 }
 
+/** Whether all addresses of inner are in outer; of one family, both. */
+export function includes(outer: Prefix, inner: Prefix): boolean {
+  return outer.bits <= inner.bits && containsBytes(outer, inner.bytes);
+}
+
+/** Of one family, both. */
+export function overlap(a: Prefix, b: Prefix): boolean {
+  return includes(a, b) || includes(b, a);
+}
+
+/** The prefix's length as an address: 255.255.0.0, ffff:ffff::. */
+export function prefixMask({ family: of, bits }: Prefix): Address {
+  const bytes = new Uint8Array(width(of) / 8).fill(0xff);
+  return addressFromBytes(bytes.map((_, i) => byteMask(bits, i)));
+}
+
 /** How many addresses there are; 2^53 and more are not exact. */
 export function prefixSize(prefix: Prefix): number {
   return 2 ** (width(prefix.family) - prefix.bits);

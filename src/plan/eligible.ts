@@ -3,6 +3,8 @@
 // kube-proxy's CategorizeEndpoints (pkg/proxy/topology.go, 1.36; KEP-1669, KEP-2433, KEP-3015).
 
 import type { Endpoint } from '../model/types.ts';
+import type { Prefix } from '../net/prefix.ts';
+import type { Algorithm } from './algorithm.ts';
 
 export interface Eligible<E extends Endpoint> {
   /** Ready endpoints that topology allows; if there are none, all that are serving and terminating. */
@@ -17,6 +19,10 @@ export interface NodeView {
   readonly name: string;
   /** '' when the node has no zone label. */
   readonly zone: string;
+  /** Of Services that ask for none; DEFAULT_ALGORITHM if not given. */
+  readonly algorithm?: Algorithm;
+  /** Where its pods have their addresses, as far as the configuration says. */
+  readonly podPrefixes?: readonly Prefix[];
 }
 
 export function eligibleEndpoints<E extends Endpoint>(endpoints: readonly E[], node: NodeView): Eligible<E> {

@@ -27,8 +27,9 @@ export function tableSize(backends: number, cap = 131071): number {
  * Indexes into keys, one a slot. The keys' order decides ties, so callers sort them.
  * @param keys at least one
  * @param size a prime, greater than the number of keys
+ * @param weights of the keys: how often each has its turn (section 3.4 of the paper); equal ones change nothing
  */
-export function maglevTable(keys: readonly string[], size: number): Uint32Array {
+export function maglevTable(keys: readonly string[], size: number, weights: readonly number[] = []): Uint32Array {
   const count = keys.length;
   const position = new Uint32Array(count);
   const skip = new Uint32Array(count);
@@ -38,8 +39,11 @@ export function maglevTable(keys: readonly string[], size: number): Uint32Array 
     skip[i] = (murmur3(key, 0x736b6970) % (size - 1)) + 1;
   }
   const table = new Uint32Array(size).fill(FREE);
+  const heaviest = Math.max(...weights);
+  const credit = weights.every((weight) => weight === heaviest) ? undefined : weights.map(() => 0);
   for (let filled = 0; ;) {
     for (let i = 0; i < count; i++) {
+      if (credit !== undefined && !takesTurn(credit, i, weights[i] ?? heaviest, heaviest)) continue;
       let at = position[i] ?? 0;
       const step = skip[i] ?? 1;
       while (table[at] !== FREE) {
@@ -54,3 +58,9 @@ export function maglevTable(keys: readonly string[], size: number): Uint32Array 
 }
 
 const FREE = 0xffff_ffff;
+
+function takesTurn(credit: number[], i: number, weight: number, heaviest: number): boolean {
+  const saved = (credit[i] ?? 0) + weight;
+  credit[i] = saved >= heaviest ? saved - heaviest : saved;
+  return saved >= heaviest;
+}

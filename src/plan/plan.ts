@@ -6,8 +6,13 @@ import type { Endpoint, EndpointSlice, Protocol, Service, ServicePort } from '..
 import { objectKey } from '../model/types.ts';
 import type { Address, Family } from '../net/ip.ts';
 import { UNSPECIFIED, family } from '../net/ip.ts';
+import { DEFAULT_ALGORITHM } from './algorithm.ts';
+import { algorithmOf, NO_WEIGHTS, weightsOf } from './annotations.ts';
+import type { Weights } from './annotations.ts';
 import type { NodeView } from './eligible.ts';
 import { eligibleEndpoints } from './eligible.ts';
+import type { Restriction } from './source-ranges.ts';
+import { rangesOf, restrictionOf } from './source-ranges.ts';
 import type {
   Locality,
   SetScope,
@@ -26,15 +31,21 @@ export type NamedPort = Pick<ServicePort, 'name' | 'protocol'>;
 
 interface PortEndpoint extends Endpoint {
   readonly port: number;
+  readonly weight: number;
 }
 
 export function planService(service: Service, slices: Iterable<EndpointSlice>, node: NodeView): WantedService {
   const all = inOrder(slices);
+  const warnings: string[] = [];
+  const algorithm = algorithmOf(service, node.algorithm ?? DEFAULT_ALGORITHM, warnings);
+  const weights = weightsOf(service, all, warnings);
   const ports: WantedPort[] = [];
   for (const port of service.ports) {
     if (!PROTOCOLS.has(port.protocol)) continue;
     for (const of of FAMILIES) {
-      const frontends = planFrontends(service, port, of);
+      const sourceRanges = rangesOf(service, of);
+      const restriction = restrictionOf(sourceRanges, node.podPrefixes ?? [], of);
+      const frontends = planFrontends(service, port, of, restriction);
       if (frontends.length === 0) continue;
       ports.push({
         namespace: service.namespace,
@@ -43,12 +54,14 @@ export function planService(service: Service, slices: Iterable<EndpointSlice>, n
         protocol: port.protocol,
         family: of,
         frontends,
-        sets: setsOf(all, port, of, node),
-        ...(port.protocol === 'UDP' ? { serving: servingBackends(all, port, of) } : {}),
+        sets: setsOf(all, port, of, node, weights),
+        ...(port.protocol === 'UDP' ? { serving: servingBackends(all, port, of, weights) } : {}),
+        algorithm,
+        sourceRanges,
       });
     }
   }
-  return { key: objectKey(service), ports };
+  return { key: objectKey(service), ports, warnings };
 }
 
 /** The lists of one port alone, for who knows the slices and not the Service. */
@@ -58,7 +71,8 @@ export function planSets(
   of: Family,
   node: NodeView,
 ): WantedPort['sets'] {
-  return setsOf(inOrder(slices), port, of, node);
+  const all = inOrder(slices);
+  return setsOf(all, port, of, node, weightsOf(undefined, all, []));
 }
 
 /** Keys of all backends that slices name for a port, usable or not; undefined: no slice speaks of the port. */
@@ -69,7 +83,7 @@ export function namedBackends(
 ): ReadonlySet<string> | undefined {
   const speaking = [...slices].filter((slice) => slice.family === of && slice.ports.some((each) => isPort(each, port)));
   if (speaking.length === 0) return undefined;
-  return new Set(portEndpoints(speaking, port, of).map((endpoint) => backendKey(endpoint, port.protocol)));
+  return new Set(portEndpoints(speaking, port, of, NO_WEIGHTS).map((endpoint) => backendKey(endpoint, port.protocol)));
 }
 
 const FAMILIES: readonly Family[] = [4, 6];
@@ -84,8 +98,9 @@ function setsOf(
   port: NamedPort,
   of: Family,
   node: NodeView,
+  weights: Weights,
 ): Record<SetScope, WantedSet> {
-  const eligible = eligibleEndpoints(portEndpoints(slices, port, of), node);
+  const eligible = eligibleEndpoints(portEndpoints(slices, port, of, weights), node);
   return {
     cluster: toSet(eligible.cluster, port.protocol, node, false),
     local: toSet(eligible.local, port.protocol, node, eligible.anywhere),
@@ -93,7 +108,12 @@ function setsOf(
 }
 
 /** A Service without a ClusterIP of a family does not exist for that family. */
-function planFrontends(service: Service, port: ServicePort, of: Family): WantedFrontend[] {
+function planFrontends(
+  service: Service,
+  port: ServicePort,
+  of: Family,
+  restriction: Restriction | undefined,
+): WantedFrontend[] {
   const clusterIPs = service.clusterIPs.filter((address) => family(address) === of);
   if (clusterIPs.length === 0) return [];
   const { affinitySeconds } = service;
@@ -107,7 +127,8 @@ function planFrontends(service: Service, port: ServicePort, of: Family): WantedF
   ): void => {
     // An external IP may be a load balancer's, too.
     if (frontends.some((frontend) => frontend.address === address && frontend.port === number)) return;
-    frontends.push({ address, port: number, kind, internal, external, affinitySeconds });
+    const restricted = kind === 'LoadBalancer' ? restriction : undefined;
+    frontends.push({ address, port: number, kind, internal, external, affinitySeconds, restricted });
   };
   const inside: SetScope = service.internalTrafficPolicy === 'Local' ? 'local' : 'cluster';
   const outside: SetScope = service.externalTrafficPolicy === 'Local' ? 'local' : 'cluster';
@@ -123,14 +144,19 @@ function planFrontends(service: Service, port: ServicePort, of: Family): WantedF
 }
 
 /** Policies, topology and termination decide who gets new clients, not who keeps old ones. */
-function servingBackends(slices: readonly EndpointSlice[], port: NamedPort, of: Family): string[] {
-  return portEndpoints(slices, port, of)
+function servingBackends(slices: readonly EndpointSlice[], port: NamedPort, of: Family, weights: Weights): string[] {
+  return portEndpoints(slices, port, of, weights)
     .filter(({ state }) => state.serving || state.ready)
     .map((endpoint) => backendKey(endpoint, port.protocol));
 }
 
 /** Joins by port name and protocol, never by number: one name may have several numbers. */
-function portEndpoints(slices: readonly EndpointSlice[], port: NamedPort, of: Family): PortEndpoint[] {
+function portEndpoints(
+  slices: readonly EndpointSlice[],
+  port: NamedPort,
+  of: Family,
+  weights: Weights,
+): PortEndpoint[] {
   const found = new Map<string, PortEndpoint>();
   for (const slice of slices) {
     if (slice.family !== of) continue;
@@ -141,7 +167,8 @@ function portEndpoints(slices: readonly EndpointSlice[], port: NamedPort, of: Fa
         const key = `${endpoint.address} ${String(number)}`;
         // Listed twice, running beats terminating; otherwise the later entry counts.
         if (found.has(key) && endpoint.state.terminating) continue;
-        found.set(key, { address: endpoint.address, state: endpoint.state, port: number });
+        const weight = weights(slice, endpoint.address);
+        found.set(key, { address: endpoint.address, state: endpoint.state, port: number, weight });
       }
     }
   }
@@ -158,12 +185,18 @@ function backendKey({ address, port }: Pick<PortEndpoint, 'address' | 'port'>, p
 
 /** elsewhere: usable endpoints exist, though perhaps not in this list. */
 function toSet(endpoints: readonly PortEndpoint[], protocol: Protocol, node: NodeView, elsewhere: boolean): WantedSet {
-  const backends: WantedBackend[] = endpoints.map((endpoint) => ({
-    key: backendKey(endpoint, protocol),
-    address: endpoint.address,
-    port: endpoint.port,
-    locality: locality(endpoint.state.nodeName, node),
-  }));
+  const backends: WantedBackend[] = [];
+  for (const endpoint of endpoints) {
+    // It keeps the connections that it has, and gets no new one.
+    if (endpoint.weight === 0) continue;
+    backends.push({
+      key: backendKey(endpoint, protocol),
+      address: endpoint.address,
+      port: endpoint.port,
+      locality: locality(endpoint.state.nodeName, node),
+      weight: endpoint.weight,
+    });
+  }
   backends.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
   return { backends, whenEmpty: elsewhere ? 'drop' : 'reject' };
 }

@@ -3,6 +3,9 @@
 
 import type { Address, Family } from '../net/ip.ts';
 import type { ObjectKey, Protocol } from '../model/types.ts';
+import type { Prefix } from '../net/prefix.ts';
+import type { Algorithm } from './algorithm.ts';
+import type { Restriction } from './source-ranges.ts';
 
 /** LOCAL, REMOTE or unknown, as bpf/abi.h explains. */
 export type Locality = 'local' | 'remote' | 'unknown';
@@ -13,6 +16,8 @@ export interface WantedBackend {
   readonly address: Address;
   readonly port: number;
   readonly locality: Locality;
+  /** 1…MAX_WEIGHT; who has 0 is in no set. */
+  readonly weight: number;
 }
 
 /** What a client is told when a set is empty: refused, or nothing at all. */
@@ -37,6 +42,8 @@ export interface WantedFrontend {
   /** For clients from elsewhere. */
   readonly external: SetScope;
   readonly affinitySeconds: number;
+  /** Only for clients in the port's source ranges; undefined: for all. */
+  readonly restricted: Restriction | undefined;
 }
 
 /** One port of a Service in one family: what gets a service id. */
@@ -51,9 +58,14 @@ export interface WantedPort {
   /** Of a UDP port, keys of all backends that serve, whether new clients get them or not: flows to these stay, to any
    * other they are moved. Absent: not known, all stay. */
   readonly serving?: readonly string[] | undefined;
+  readonly algorithm: Algorithm;
+  /** Of the port's family, without duplicates. */
+  readonly sourceRanges: readonly Prefix[];
 }
 
 export interface WantedService {
   readonly key: ObjectKey;
   readonly ports: readonly WantedPort[];
+  /** What the objects say that cannot be done, and what is done instead. */
+  readonly warnings: readonly string[];
 }

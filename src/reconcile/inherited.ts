@@ -8,11 +8,13 @@ import { unpackSet } from '../abi/set-word.ts';
 import type { LbMaps } from '../datapath/lb-maps.ts';
 import type { EndpointSlice, ObjectKey, Protocol } from '../model/types.ts';
 import type { NodeView } from '../plan/eligible.ts';
+import type { Algorithm } from '../plan/algorithm.ts';
 import { namedBackends, planSets } from '../plan/plan.ts';
 import type { Locality, WantedBackend, WantedFrontend, WantedPort, WantedService, WantedSet } from '../plan/types.ts';
 import type { PresentFrontend, PresentPort, PresentService, PresentSet } from './present.ts';
-import { portKey, SCOPES, serviceRow, setOf } from './present.ts';
-import { idsOf } from './table-store.ts';
+import { portKey, rangeOf, restrictionOfFlags, SCOPES, serviceRow, setOf } from './present.ts';
+import { algorithmOfMode } from './slot-run.ts';
+import { membersOf } from './table-store.ts';
 
 type Sets = WantedPort['sets'];
 
@@ -71,12 +73,12 @@ export class Inherited {
     // Deleted, after it was known.
     if (legacy === undefined || ports === undefined) {
       this.#services.delete(key);
-      return { key, ports: ports ?? [] };
+      return { key, ports: ports ?? [], warnings: known.planned?.warnings ?? [] };
     }
     const completed = ports.map((port) => completePort(legacy.lists, port, known));
     if (known.planned !== undefined) forgetOthers(legacy.lists, completed);
     if (known.planned !== undefined && legacy.lists.size === 0) this.#services.delete(key);
-    return { key, ports: completed };
+    return { key, ports: completed, warnings: known.planned?.warnings ?? [] };
   }
 }
 
@@ -152,6 +154,8 @@ function toWanted(port: PresentPort, maps: Pick<LbMaps, 'readBackend'>): WantedP
       family: familyOf(name),
       frontends: Array.from(frontends.values(), (frontend) => toWantedFrontend(port, frontend)),
       sets: toWantedSets(port, protocol, maps),
+      algorithm: presentAlgorithm(port),
+      sourceRanges: [...port.ranges.values()].map(rangeOf),
     },
   ];
 }
@@ -169,6 +173,7 @@ function toWantedFrontend(port: PresentPort, { key, row }: PresentFrontend): Wan
     internal: row.setInternal === local ? 'local' : 'cluster',
     external: row.setExternal === local ? 'local' : 'cluster',
     affinitySeconds: row.affinityS,
+    restricted: restrictionOfFlags(row.flags),
   };
 }
 
@@ -189,11 +194,17 @@ function toWantedSet(
   maps: Pick<LbMaps, 'readBackend'>,
 ): WantedSet | undefined {
   if (word === 0n) return undefined;
-  const backends = (table === undefined ? [] : idsOf(table)).map((id): WantedBackend => {
+  const backends = (table === undefined ? [] : membersOf(table)).map(({ id, weight }): WantedBackend => {
     const { addr, port, flags } = maps.readBackend(id);
-    return { key: `${addr} ${String(port)}/${protocol}`, address: addr, port, locality: localityOf(flags) };
+    return { key: `${addr} ${String(port)}/${protocol}`, address: addr, port, locality: localityOf(flags), weight };
   });
   return { backends, whenEmpty: unpackSet(word).mode === SetMode.Drop ? 'drop' : 'reject' };
+}
+
+function presentAlgorithm({ sets }: PresentPort): Algorithm {
+  const { table, word } = sets.cluster.table === undefined ? sets.local : sets.cluster;
+  const weights = table === undefined ? [] : membersOf(table).map(({ weight }) => weight);
+  return algorithmOfMode(unpackSet(word).mode, weights);
 }
 
 function localityOf(flags: number): Locality {

@@ -2,9 +2,13 @@
 // What the maps hold, as the reconciler keeps it in mind: a mirror that changes only when an operation on the maps has
 // succeeded, and that is read back from the pinned maps at start.
 
-import type { Frontend, FrontendKey, Service } from '../abi/codecs.gen.ts';
+import type { Frontend, FrontendKey, Service, SourceRangeKey } from '../abi/codecs.gen.ts';
 import { FrontendFlags, PROTO_NAMES, Proto } from '../abi/enums.gen.ts';
 import type { ObjectKey, Protocol } from '../model/types.ts';
+import { family } from '../net/ip.ts';
+import type { Prefix } from '../net/prefix.ts';
+import { toPrefix } from '../net/prefix.ts';
+import type { Restriction } from '../plan/source-ranges.ts';
 import type { SetScope, WantedFrontend, WantedPort } from '../plan/types.ts';
 import type { Table } from './table-store.ts';
 
@@ -31,6 +35,8 @@ export interface PresentPort {
   readonly name: Service;
   readonly frontends: Map<FrontendId, PresentFrontend>;
   readonly sets: Record<SetScope, PresentSet>;
+  /** In the maps, by rangeId; none of a port that never had any. */
+  ranges: ReadonlyMap<string, SourceRangeKey>;
   /** Wanted no more, and without frontends; its sets wait for a grace period. */
   leaving: boolean;
 }
@@ -90,9 +96,46 @@ export function frontendRow(port: WantedPort, frontend: WantedFrontend, service:
       setInternal: setOf(service, frontend.internal),
       setExternal: setOf(service, frontend.external),
       affinityS: frontend.affinitySeconds,
-      flags: KIND_FLAG[frontend.kind],
+      flags: KIND_FLAG[frontend.kind] | restrictionFlags(frontend.restricted),
     },
   };
+}
+
+const PODS_FLAG: Readonly<Record<Restriction, number>> = {
+  'pods-allowed': FrontendFlags.PodsAllowed,
+  'pods-denied': FrontendFlags.PodsDenied,
+  'by-address': 0,
+};
+
+function restrictionFlags(restriction: Restriction | undefined): number {
+  return restriction === undefined ? 0 : FrontendFlags.SourceRanges | PODS_FLAG[restriction];
+}
+
+export function restrictionOfFlags(flags: number): Restriction | undefined {
+  if ((flags & FrontendFlags.SourceRanges) === 0) return undefined;
+  if (flags & FrontendFlags.PodsAllowed) return 'pods-allowed';
+  return flags & FrontendFlags.PodsDenied ? 'pods-denied' : 'by-address';
+}
+
+export const NO_RANGES: ReadonlyMap<string, SourceRangeKey> = new Map();
+
+const SERVICE_ID_BITS = 32;
+const MAPPED_BITS = 96;
+
+/** Counted from the first of a key's bytes: the service's id, then the address, of IPv4 in v4-mapped form. */
+export function rangeKey(service: number, { address, bits, family }: Prefix): SourceRangeKey {
+  return { service, addr: address, prefixlen: SERVICE_ID_BITS + (family === 4 ? MAPPED_BITS : 0) + bits };
+}
+
+export function rangeOf({ addr, prefixlen }: SourceRangeKey): Prefix {
+  const bits = prefixlen - SERVICE_ID_BITS - (family(addr) === 4 ? MAPPED_BITS : 0);
+  const prefix = toPrefix(addr, bits);
+  if (prefix === undefined) throw new RangeError(`a source range of ${addr} has ${String(bits)} bits`);
+  return prefix;
+}
+
+export function rangeId({ addr, prefixlen }: SourceRangeKey): string {
+  return `${addr}/${String(prefixlen)}`;
 }
 
 export function sameFrontend(a: Frontend, b: Frontend): boolean {

@@ -4,38 +4,35 @@
 
 import { EventEmitter } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { FrontendKey } from '../abi/codecs.gen.ts';
-import { FrontendFlags } from '../abi/enums.gen.ts';
-import { messageOf } from '../errors.ts';
+import type { PairKey } from '../abi/codecs.gen.ts';
 import type { LbMaps } from '../datapath/lb-maps.ts';
-import type { Store } from '../model/store.ts';
 import type { ObjectKey } from '../model/types.ts';
-import type { Address } from '../net/ip.ts';
-import type { NodeView } from '../plan/eligible.ts';
-import { planService } from '../plan/plan.ts';
-import type { WantedService } from '../plan/types.ts';
 import { BackendTable } from './backend-table.ts';
 import { Batch } from './batch.ts';
-import type { Conflict, State } from './batch.ts';
-import { Exhausted } from './exhausted.ts';
-import { Inherited } from './inherited.ts';
+import type { State } from './batch.ts';
+import { Conflicts } from './conflicts.ts';
 import type { KeptNames } from './inherited.ts';
-import type { FrontendId } from './present.ts';
-import { frontendId } from './present.ts';
+import type { PlannerOptions } from './planner.ts';
+import { Planner } from './planner.ts';
+import type { Held } from './present-view.ts';
+import { balancedByLoad, heldBy, presentFrontends, serviceOf } from './present-view.ts';
 import { restorePresent } from './restore.ts';
 import { Retirement } from './retirement.ts';
+import type { Backoff } from './retries.ts';
+import { defaultBackoff, Retries, Setback } from './retries.ts';
+import { ServiceAddresses } from './service-addresses.ts';
 import { ServiceIds } from './service-ids.ts';
+import { Strays } from './strays.ts';
 import { TableStore } from './table-store.ts';
 import { UdpServing } from './udp-serving.ts';
+import { WorkQueue } from './work-queue.ts';
 
-export interface ReconcilerOptions {
+export interface ReconcilerOptions extends PlannerOptions {
   readonly maps: LbMaps;
-  readonly store: Store;
-  readonly nodeName: string;
   /** Largest Maglev table; a prime of TABLE_SIZES. */
   readonly tableCap: number;
-  /** Milliseconds before the n-th retry; injected by tests. */
-  readonly backoff?: (attempt: number) => number;
+  /** Injected by tests. */
+  readonly backoff?: Backoff;
 }
 
 /** What was in the maps before the start and in no object, and stays because these places could not be read. */
@@ -66,27 +63,20 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
   readonly udp: UdpServing;
   readonly #state: State;
   readonly #options: ReconcilerOptions;
-  readonly #failures = new Map<ObjectKey, { attempts: number; error: Error; timer: NodeJS.Timeout }>();
-  readonly #conflicts = new Map<ObjectKey, readonly FrontendId[]>();
-  /** Who lost a conflict, by the frontend. */
-  readonly #contenders = new Map<FrontendId, Set<ObjectKey>>();
-  readonly #queue = new Set<ObjectKey>();
-  /** Services that have gone: last, so that who takes over what they have is known by then. */
-  readonly #removals = new Set<ObjectKey>();
+  readonly #planner: Planner;
+  readonly #queue = new WorkQueue();
+  readonly #retries: Retries;
+  readonly #setback: Setback;
+  readonly #conflicts = new Conflicts();
+  /** What objects say that cannot be done. */
+  readonly #warnings = new Map<ObjectKey, readonly string[]>();
   readonly #retirement: Retirement;
   #retiring: Promise<void> | undefined;
-  #strays: readonly FrontendKey[];
-  #zone: string | undefined;
-  /** Undefined: everything that was there before is known, or has gone. */
-  #inherited: Inherited | undefined;
+  readonly #strays: Strays;
   #scheduled = false;
   /** Under way or waiting for the one under way. */
   #syncs = 0;
   #running: Promise<void> = Promise.resolve();
-  /** Failures of what belongs to no Service. */
-  #setbacks = 0;
-  #setbackReason: string | undefined;
-  #setbackTimer: NodeJS.Timeout | undefined;
   /** A grace period has passed since the predecessor's last write. */
   #settledIn = false;
   #ready = false;
@@ -98,12 +88,21 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
   constructor(options: ReconcilerOptions) {
     super();
     this.#options = options;
+    this.#planner = new Planner(options);
+    const { backoff = defaultBackoff } = options;
+    this.#retries = new Retries(backoff, (key) => {
+      this.#enqueue(key);
+      this.#schedule();
+    });
+    this.#setback = new Setback(backoff, this.#wake);
     this.backends = new BackendTable(options.maps);
     this.ids = new ServiceIds(options.maps);
     this.tables = new TableStore(options.maps, this.backends, options.tableCap);
     const { services, owners, strays } = restorePresent(options.maps, this.backends, this.tables, this.ids);
-    this.#strays = strays;
-    this.#state = { maps: options.maps, tables: this.tables, ids: this.ids, services, owners };
+    const addresses = new ServiceAddresses(options.maps);
+    this.#state = { maps: options.maps, tables: this.tables, ids: this.ids, services, owners, addresses };
+    addresses.restore(presentFrontends(services));
+    this.#strays = new Strays(this.#state, strays);
     this.#retirement = new Retirement(this.#state);
     this.udp = new UdpServing(this.backends, owners, services.values());
   }
@@ -114,8 +113,8 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
 
   /** Nothing waits: for a round, for a retry, or for a grace period. */
   get isIdle(): boolean {
-    const waiting = this.#queue.size + this.#removals.size + this.#failures.size;
-    const busy = this.#scheduled || this.#syncs > 0 || this.#setbackTimer !== undefined;
+    const waiting = this.#queue.size + this.#retries.size;
+    const busy = this.#scheduled || this.#syncs > 0 || this.#setback.isWaiting;
     return waiting === 0 && !busy && this.#retiring === undefined && !this.#retirement.pending;
   }
 
@@ -128,47 +127,40 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#options.store.off('change', this.#wake);
-    for (const { timer } of this.#failures.values()) clearTimeout(timer);
+    this.#retries.stop();
     await this.#running;
     await this.#retiring;
-    clearTimeout(this.#setbackTimer);
+    this.#setback.stop();
   }
 
-  /** Cluster IPs and node ports by the Services that have them in the maps. */
-  *held(): Generator<{ service: ObjectKey; addresses: Address[]; nodePorts: number[] }> {
-    for (const [service, ports] of this.#state.services) {
-      const frontends = [...ports.values()].flatMap((port) => [...port.frontends.values()]);
-      const of = (kind: FrontendFlags): FrontendKey[] =>
-        frontends.filter(({ row }) => row.flags & kind).map(({ key }) => key);
-      yield {
-        service,
-        addresses: of(FrontendFlags.ClusterIp).map(({ addr }) => addr),
-        nodePorts: of(FrontendFlags.NodePort).map(({ port }) => port),
-      };
-    }
+  balancedByLoad(): Iterable<PairKey> {
+    return balancedByLoad(this.#state.services);
+  }
+
+  held(): Iterable<Held> {
+    return heldBy(this.#state.services);
   }
 
   /** What was in the maps at the start and is in no object, as long as something cannot be read. */
   kept(): Kept {
-    const names = this.#inherited?.kept() ?? { services: [], lists: [] };
-    return { ...names, unread: this.#options.store.unreadPlaces };
+    return { ...this.#planner.kept(), unread: this.#options.store.unreadPlaces };
   }
 
   /** What is wanted but not in the maps, and why. */
   problems(): { readonly service: ObjectKey; readonly message: string }[] {
-    const failed = [...this.#failures].map(([service, { error }]) => ({ service, message: error.message }));
-    const lost = [...this.#conflicts].flatMap(([service, frontends]) =>
-      frontends.map((frontend) => ({
-        service,
-        message: `frontend ${frontend} belongs to ${this.#ownerName(frontend)}; give one of them another address or port`,
-      })),
-    );
-    return [...failed, ...lost];
+    const failed = [...this.#retries.errors()].map(([service, { message }]) => ({ service, message }));
+    const { owners, services } = this.#state;
+    const lost = [...this.#conflicts.all()].map(({ service, frontend }) => {
+      const owner = serviceOf(services, owners.get(frontend)) ?? 'nobody yet';
+      return { service, message: `frontend ${frontend} belongs to ${owner}; give one of them another address or port` };
+    });
+    const said = [...this.#warnings].flatMap(([service, texts]) => texts.map((message) => ({ service, message })));
+    return [...failed, ...lost, ...said];
   }
 
   /** Why the last attempt at something that belongs to no Service has failed, until one succeeds. */
   get setback(): string | undefined {
-    return this.#setbackReason;
+    return this.#setback.reason;
   }
 
   #schedule(): void {
@@ -180,7 +172,7 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
       this.#running = this.#running
         .then(() => this.#sync())
         .catch((error: unknown) => {
-          this.#setback(error);
+          this.#fail(error);
         })
         .finally(() => {
           this.#syncs--;
@@ -207,53 +199,46 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
     if (services > 0) this.emit('applied', { services, flipped, durationMs: performance.now() - started });
     if (!this.#ready && !this.#stopped) {
       this.#ready = true;
-      this.#tellKept();
+      const kept = this.kept();
+      if (kept.services.length + kept.lists.length > 0) this.emit('keeping', kept);
       this.emit('ready');
     }
     this.#retire();
-    this.#removeStrays();
-    if (this.#retiring === undefined) this.#gotOn();
+    this.#strays.remove();
+    if (this.#retiring === undefined) this.#setback.recovered();
   }
 
   /** What the predecessor released may still be read: nothing is written before that has ended. */
   async #settleIn(): Promise<void> {
     if (this.#settledIn) return;
-    const { maps, store } = this.#options;
+    const { maps } = this.#options;
     if (this.#state.services.size > 0) await maps.gracePeriod();
     this.backends.retireUnused();
-    if (store.unreadPlaces.length > 0) this.#inherited = new Inherited(this.#state.services, maps);
+    this.#planner.settleIn(this.#state.services, maps);
     this.#settledIn = true;
   }
 
   #collect(): void {
-    const { store, nodeName } = this.#options;
+    const { store } = this.#options;
     for (const key of store.takeDirty()) this.#enqueue(key);
-    if (this.#inherited !== undefined && store.unreadPlaces.length === 0) this.#releaseKept(this.#inherited);
-    const zone = store.nodes.get(nodeName)?.zone ?? '';
-    if (this.#zone === zone) return;
-    const isFirst = this.#zone === undefined;
-    this.#zone = zone;
+    const released = this.#planner.release() ?? [];
+    for (const key of released) this.#enqueue(key);
+    if (this.#ready && released.length > 0) this.emit('released');
+    const change = this.#planner.takeChange();
+    if (change === undefined) return;
     for (const key of store.services.keys()) this.#enqueue(key);
     // What is present and wanted no more must go.
-    if (isFirst) for (const key of this.#state.services.keys()) this.#enqueue(key);
+    if (change === 'first') for (const key of this.#state.services.keys()) this.#enqueue(key);
   }
 
   #enqueue(key: ObjectKey): void {
-    const gone = !this.#options.store.services.has(key);
-    (gone ? this.#removals : this.#queue).add(key);
-    (gone ? this.#queue : this.#removals).delete(key);
+    this.#queue.add(key, !this.#options.store.services.has(key));
   }
 
   /** The Services of the next round. */
   #take(): ObjectKey[] {
-    const from = this.#queue.size > 0 ? this.#queue : this.#removals;
-    const keys: ObjectKey[] = [];
-    for (const key of from) {
-      if (keys.length === ROUND) break;
-      keys.push(key);
-      from.delete(key);
-    }
-    return this.#contenders.size === 0 ? keys : this.#withContenders(keys);
+    const keys = this.#queue.take(ROUND);
+    return this.#conflicts.isEmpty ? keys : this.#withContenders(keys);
   }
 
   /** Those who wait for a frontend of these come along, so that it passes on without a gap. */
@@ -262,56 +247,35 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
     for (const key of keys) {
       for (const port of this.#state.services.get(key)?.values() ?? []) {
         for (const id of port.frontends.keys())
-          for (const contender of this.#contenders.get(id) ?? []) all.add(contender);
+          for (const contender of this.#conflicts.contenders(id)) all.add(contender);
       }
     }
-    for (const key of all) {
-      this.#queue.delete(key);
-      this.#removals.delete(key);
-    }
+    this.#queue.drop(all);
     return [...all];
   }
 
   #round(keys: readonly ObjectKey[]): number {
-    const wanted = keys.map((key) => this.#plan(key));
-    for (const key of keys) this.#forgetConflicts(key);
+    const wanted = keys.map((key) => this.#planner.plan(key));
+    for (const key of keys) this.#conflicts.forget(key);
+    for (const { key, warnings } of wanted) {
+      if (warnings.length > 0) this.#warnings.set(key, warnings);
+      else this.#warnings.delete(key);
+    }
     const result = new Batch(this.#state, wanted).run();
     for (const key of keys) {
       const error = result.failed.get(key);
-      if (error === undefined) this.#recovered(key);
-      else this.#retry(key, error);
+      if (error === undefined) this.#retries.recovered(key);
+      else this.emit('problem', { service: key, message: error.message, retryMs: this.#retries.fail(key, error) });
     }
     for (const one of wanted) {
       if (!result.failed.has(one.key)) this.udp.note(one, this.#state.services.get(one.key));
     }
-    for (const conflict of result.conflicts) this.#addConflict(conflict);
+    for (const conflict of result.conflicts) this.#conflicts.add(conflict);
     for (const frontend of result.released) {
-      for (const key of this.#contenders.get(frontend) ?? []) this.#enqueue(key);
+      for (const key of this.#conflicts.contenders(frontend)) this.#enqueue(key);
     }
     this.#retirement.add(result);
     return result.flipped;
-  }
-
-  #plan(key: ObjectKey): WantedService {
-    const { store, nodeName } = this.#options;
-    const service = store.services.get(key);
-    const slices = store.slices.get(key) ?? [];
-    const node: NodeView = { name: nodeName, zone: store.nodes.get(nodeName)?.zone ?? '' };
-    const planned = service === undefined ? undefined : planService(service, slices, node);
-    if (this.#inherited === undefined) return planned ?? { key, ports: [] };
-    return this.#inherited.complete(key, { planned, slices, node, isPartial: store.isPartial(key) });
-  }
-
-  #tellKept(): void {
-    const kept = this.kept();
-    if (kept.services.length + kept.lists.length > 0) this.emit('keeping', kept);
-  }
-
-  #releaseKept(inherited: Inherited): void {
-    const kept = [...inherited.keys()];
-    this.#inherited = undefined;
-    for (const key of kept) this.#enqueue(key);
-    if (this.#ready && kept.length > 0) this.emit('released');
   }
 
   #retire(): void {
@@ -320,91 +284,26 @@ export class Reconciler extends EventEmitter<ReconcilerEvents> {
       .run(this.#options.maps)
       .then(() => {
         this.#retiring = undefined;
-        this.#gotOn();
+        this.#setback.recovered();
         this.#tryExhaustedAgain();
         this.#retire();
       })
       .catch((error: unknown) => {
         this.#retiring = undefined;
-        this.#setback(error);
+        this.#fail(error);
       });
   }
 
   /** There may be room now. */
   #tryExhaustedAgain(): void {
-    for (const [key, { error }] of this.#failures) if (error instanceof Exhausted) this.#enqueue(key);
+    for (const key of this.#retries.exhausted()) this.#enqueue(key);
     if (this.#queue.size > 0) this.#schedule();
   }
 
-  #removeStrays(): void {
-    const strays = this.#strays.filter((key) => !this.#state.owners.has(frontendId(key)));
-    if (strays.length > 0) this.#options.maps.deleteFrontends(strays);
-    this.#strays = [];
-  }
-
-  #gotOn(): void {
-    this.#setbacks = 0;
-    this.#setbackReason = undefined;
-  }
-
   /** Something that belongs to no Service has failed; a later round does it again. */
-  #setback(error: unknown): void {
-    if (!this.#stopped && this.#setbackTimer === undefined) {
-      this.#setbackTimer = setTimeout(() => {
-        this.#setbackTimer = undefined;
-        this.#schedule();
-      }, this.#backoff(++this.#setbacks));
-    }
-    this.#setbackReason = messageOf(error);
+  #fail(error: unknown): void {
+    this.#setback.fail(error);
+    if (this.#stopped) this.#setback.stop();
     this.emit('error', error);
   }
-
-  #backoff(attempt: number): number {
-    return (this.#options.backoff ?? defaultBackoff)(attempt);
-  }
-
-  #retry(key: ObjectKey, error: Error): void {
-    const attempts = (this.#failures.get(key)?.attempts ?? 0) + 1;
-    const retryMs = this.#backoff(attempts);
-    clearTimeout(this.#failures.get(key)?.timer);
-    const timer = setTimeout(() => {
-      this.#enqueue(key);
-      this.#schedule();
-    }, retryMs);
-    this.#failures.set(key, { attempts, error, timer });
-    this.emit('problem', { service: key, message: error.message, retryMs });
-  }
-
-  #recovered(key: ObjectKey): void {
-    clearTimeout(this.#failures.get(key)?.timer);
-    this.#failures.delete(key);
-  }
-
-  #addConflict({ service, frontend }: Conflict): void {
-    this.#conflicts.set(service, [...(this.#conflicts.get(service) ?? []), frontend]);
-    let contenders = this.#contenders.get(frontend);
-    if (contenders === undefined) this.#contenders.set(frontend, (contenders = new Set<ObjectKey>()));
-    contenders.add(service);
-  }
-
-  #forgetConflicts(key: ObjectKey): void {
-    for (const frontend of this.#conflicts.get(key) ?? []) {
-      const contenders = this.#contenders.get(frontend);
-      contenders?.delete(key);
-      if (contenders?.size === 0) this.#contenders.delete(frontend);
-    }
-    this.#conflicts.delete(key);
-  }
-
-  #ownerName(frontend: FrontendId): string {
-    const id = this.#state.owners.get(frontend);
-    for (const [key, ports] of this.#state.services) {
-      for (const port of ports.values()) if (port.service === id) return key;
-    }
-    return 'nobody yet';
-  }
-}
-
-function defaultBackoff(attempt: number): number {
-  return Math.min(30_000, 100 * 2 ** (attempt - 1));
 }

@@ -2,22 +2,23 @@
 // Reads the present state back from the maps, so that an agent that starts finds what its predecessor left and touches
 // only what differs from the plan.
 
-import type { FrontendKey } from '../abi/codecs.gen.ts';
-import { SetMode, SlotGeometry } from '../abi/enums.gen.ts';
+import type { FrontendKey, SourceRangeKey } from '../abi/codecs.gen.ts';
+import { SlotGeometry } from '../abi/enums.gen.ts';
 import { unpackSet } from '../abi/set-word.ts';
 import type { LbMaps } from '../datapath/lb-maps.ts';
 import type { ObjectKey } from '../model/types.ts';
 import type { BackendTable } from './backend-table.ts';
 import type { FrontendId, PresentPort, PresentService, PresentSet } from './present.ts';
-import { EMPTY, frontendId, objectKeyOf, portKey, SCOPES, setOf } from './present.ts';
+import { EMPTY, frontendId, NO_RANGES, objectKeyOf, portKey, rangeId, SCOPES, setOf } from './present.ts';
 import type { ServiceIds } from './service-ids.ts';
-import type { Table, TableStore } from './table-store.ts';
+import { layoutOf } from './slot-run.ts';
+import type { StrayRows } from './strays.ts';
+import type { PresentRun, Table, TableStore } from './table-store.ts';
 
 export interface Restored {
   readonly services: Map<ObjectKey, PresentService>;
   readonly owners: Map<FrontendId, number>;
-  /** Frontends of no service: to be removed, unless a Service takes them over. */
-  readonly strays: readonly FrontendKey[];
+  readonly strays: StrayRows;
 }
 
 const SEGMENT_SLOTS = SlotGeometry.SlotsPerBlock * SlotGeometry.BlocksPerSegment;
@@ -27,35 +28,43 @@ export function restorePresent(maps: LbMaps, backends: BackendTable, tables: Tab
   backends.restore();
   const names = new Map(maps.services());
   ids.restore(names.keys());
-  const byFirst = tables.restore(presentWords(maps, names.keys()));
+  const byFirst = tables.restore(presentRuns(maps, names.keys()));
   const ports = new Map<number, PresentPort>();
   for (const [service, name] of names) {
     const sets = {
       cluster: readSet(maps, byFirst, setOf(service, 'cluster')),
       local: readSet(maps, byFirst, setOf(service, 'local')),
     };
-    ports.set(service, { service, name, frontends: new Map(), sets, leaving: false });
+    ports.set(service, { service, name, frontends: new Map(), sets, ranges: NO_RANGES, leaving: false });
+  }
+  const sourceRanges: SourceRangeKey[] = [];
+  for (const key of maps.sourceRanges()) {
+    const port = ports.get(key.service);
+    if (port === undefined) sourceRanges.push(key);
+    else port.ranges = new Map(port.ranges).set(rangeId(key), key);
   }
   const owners = new Map<FrontendId, number>();
-  const strays: FrontendKey[] = [];
+  const frontends: FrontendKey[] = [];
   for (const [key, row] of maps.frontends()) {
     const port = ports.get(row.service);
     if (port === undefined) {
-      strays.push(key);
+      frontends.push(key);
       continue;
     }
     port.frontends.set(frontendId(key), { key, row });
     owners.set(frontendId(key), row.service);
   }
-  return { services: groupPorts(ports.values()), owners, strays };
+  return { services: groupPorts(ports.values()), owners, strays: { frontends, sourceRanges } };
 }
 
-function* presentWords(maps: LbMaps, services: Iterable<number>): Generator<{ first: number; count: number }> {
+function* presentRuns(maps: LbMaps, services: Iterable<number>): Generator<PresentRun> {
   const end = maps.slotSegments() * SEGMENT_SLOTS;
   for (const service of services) {
     for (const scope of SCOPES) {
-      const { mode, first, count } = unpackSet(maps.readSet(setOf(service, scope)));
-      if (mode === SetMode.Hash && count > 0 && first + count <= end) yield { first, count };
+      const { mode, first, count, isWeighted, withMembers } = unpackSet(maps.readSet(setOf(service, scope)));
+      const layout = layoutOf(mode);
+      if (layout === undefined || count === 0 || first + count > end) continue;
+      yield { layout, first, count, isWeighted, withMembers };
     }
   }
 }
@@ -63,8 +72,8 @@ function* presentWords(maps: LbMaps, services: Iterable<number>): Generator<{ fi
 function readSet(maps: LbMaps, byFirst: ReadonlyMap<number, Table>, set: number): PresentSet {
   const word = maps.readSet(set);
   if (word === 0n) return EMPTY;
-  const state = unpackSet(word);
-  const table = state.mode === SetMode.Hash ? byFirst.get(state.first) : undefined;
+  const { mode, first } = unpackSet(word);
+  const table = layoutOf(mode) === undefined ? undefined : byFirst.get(first);
   if (table !== undefined) table.uses++;
   return { table, word };
 }

@@ -59,11 +59,11 @@ export class SlotAllocator {
   }
 
   /** Rebuilds the state from the runs that present tables occupy. */
-  restore(segments: number, used: Iterable<{ readonly first: number; readonly count: number }>): void {
+  restore(segments: number, used: Iterable<{ readonly first: number; readonly length: number }>): void {
     for (const set of this.#free) set.clear();
     this.#segments = segments;
     for (let segment = 0; segment < segments; segment++) this.#freeOf(TOP).add(segment * SEGMENT_SLOTS);
-    for (const { first, count } of used) this.#carve(first, orderOf(count));
+    for (const { first, length } of used) this.#carve(first, orderOf(length));
   }
 
   #carve(first: number, order: number): void {

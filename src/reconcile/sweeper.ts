@@ -3,10 +3,11 @@
 // which backend and service ids are still named, so that retired ones can be used again.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Flow } from '../abi/codecs.gen.ts';
+import type { AffinityKey, Flow, PairKey } from '../abi/codecs.gen.ts';
 import { FlowFlags, FlowState, Proto } from '../abi/enums.gen.ts';
 import type { EndedFlow, FlowMaps, FlowRemover, Row } from '../datapath/lb-maps.ts';
 import type { BackendTable } from './backend-table.ts';
+import { ConnectionAudit } from './connection-audit.ts';
 import type { ServiceIds } from './service-ids.ts';
 import type { AnyFlow, AnyFlowKey } from './traffic.ts';
 import { foldTraffic, unfoldTraffic } from './traffic.ts';
@@ -63,6 +64,7 @@ export class Sweeper {
   readonly #timeouts: FlowTimeouts;
   /** CLOCK_MONOTONIC in ns. */
   readonly #clock: () => bigint;
+  readonly #connections: ConnectionAudit;
 
   constructor(
     maps: FlowMaps,
@@ -74,13 +76,19 @@ export class Sweeper {
     this.#remover = remover;
     this.#timeouts = timeouts;
     this.#clock = clock;
+    this.#connections = new ConnectionAudit(maps);
   }
 
   /** One walk over everything. What was retired before it began and is named by nothing that it met may be forgotten. */
-  async sweep(backends: BackendTable, services: ServiceIds): Promise<SweepResult> {
+  async sweep(
+    backends: BackendTable,
+    services: ServiceIds,
+    balancedByLoad: Iterable<PairKey> = [],
+  ): Promise<SweepResult> {
     const retiredBackends = [...backends.retired];
     const retiredServices = [...services.retired];
     const named = { backends: new Set<number>(), services: new Set<number>() };
+    this.#connections.begin(balancedByLoad);
     const four = await this.#sweepFamily(
       { family: 4, rows: () => this.#maps.flows4(), find: (key) => this.#maps.getFlow4(key) },
       named,
@@ -89,10 +97,15 @@ export class Sweeper {
       { family: 6, rows: () => this.#maps.flows6(), find: (key) => this.#maps.getFlow6(key) },
       named,
     );
-    for (const rows of [this.#maps.sockets(), this.#maps.udpPeers()]) {
-      for (const [, { backend, service }] of rows) note(named, backend, service);
+    for (const [, row] of this.#maps.sockets()) {
+      note(named, row.backend, row.service);
+      this.#connections.met(row);
     }
-    backends.forget(retiredBackends.filter(([id]) => !named.backends.has(id)));
+    for (const [, { backend, service }] of this.#maps.udpPeers()) note(named, backend, service);
+    this.#connections.end();
+    const unnamed = retiredBackends.filter(([id]) => !named.backends.has(id));
+    this.#forgetAffinity(new Set(unnamed.map(([id]) => id)));
+    backends.forget(unnamed);
     services.forget(retiredServices.filter(([id]) => !named.services.has(id)));
     return { live: four.live + six.live, removed: four.removed + six.removed, ...named };
   }
@@ -104,6 +117,7 @@ export class Sweeper {
     const keep = ({ flow }: AnyFlow): void => {
       live++;
       note(named, flow.backend, flow.service);
+      if (!hasEnded(flow) && (flow.flags & FlowFlags.Reply) === 0) this.#connections.met(flow);
     };
     for (const [key, row] of rows()) {
       if (++seen % BATCH === 0) await nextTurn();
@@ -144,6 +158,20 @@ export class Sweeper {
     if (ended !== 0) return t.tcpCloseWait;
     return flow.state & FlowState.Ack ? t.tcpEstablished : t.tcpOpening;
   }
+
+  /** Before an id means another backend. */
+  #forgetAffinity(backends: ReadonlySet<number>): void {
+    if (backends.size === 0) return;
+    const keys: AffinityKey[] = [];
+    for (const [key, { backend }] of this.#maps.affinity()) if (backends.has(backend)) keys.push(key);
+    if (keys.length > 0) this.#maps.deleteAffinity(keys);
+  }
+}
+
+/** Reset, or closed by both sides. */
+function hasEnded({ state }: Flow): boolean {
+  const both = FlowState.Fin | FlowState.PeerFin;
+  return (state & FlowState.Rst) !== 0 || (state & both) === both;
 }
 
 /** None where the client's port has found another way meanwhile: the other row must lead back. */

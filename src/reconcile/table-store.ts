@@ -4,29 +4,48 @@
 
 import type { LbMaps } from '../datapath/lb-maps.ts';
 import type { Protocol } from '../model/types.ts';
-import { maglevTable, tableSize } from '../plan/maglev.ts';
+import type { Algorithm } from '../plan/algorithm.ts';
+import { greatestCommonDivisor, slotLayout, usesWeights } from '../plan/algorithm.ts';
+import { tableSize } from '../plan/maglev.ts';
 import type { WantedBackend } from '../plan/types.ts';
 import type { BackendTable } from './backend-table.ts';
 import { SlotAllocator } from './slot-allocator.ts';
+import type { Member, TableShape } from './slot-run.ts';
+import { decodeRun, encodeRun, Met, runLength } from './slot-run.ts';
 
 export interface Table {
-  /** The backends' ids, in the order of their sorted keys: identity, and at the same time the only list of them. */
+  /** Shape, and the backends' ids in the order of their sorted keys, with weights: identity, and at the same time the only
+   * list of them. */
   readonly content: string;
   readonly first: number;
+  /** Slots that the set's word counts. */
   readonly count: number;
+  /** All that it takes. */
+  readonly length: number;
+  readonly withMembers: boolean;
+  /** A Maglev table whose weights cannot be read back. */
+  readonly isWeighted: boolean;
   uses: number;
   /** Since the last use ended; undefined before. */
   retired: RetiredTable | undefined;
 }
 
+/** What a set needs its table for. */
+export interface TableUse {
+  readonly algorithm: Algorithm;
+  readonly withMembers: boolean;
+}
+
+/** A table in the maps, as the word of a set tells. */
+export interface PresentRun extends TableShape {
+  readonly first: number;
+  readonly count: number;
+  readonly isWeighted: boolean;
+}
+
 /** A new one each time that a table's last use ends: a grace period that began before says nothing about it. */
 export interface RetiredTable {
   readonly table: Table;
-}
-
-interface NamedBackend {
-  readonly id: number;
-  readonly key: string;
 }
 
 export class TableStore {
@@ -50,28 +69,44 @@ export class TableStore {
   }
 
   /** A table for these backends (at least one, sorted), its slots written; counts one more set that uses it. */
-  acquire(backends: readonly WantedBackend[], protocol: Protocol): Table {
-    const known = this.#find(backends);
+  acquire(backends: readonly WantedBackend[], protocol: Protocol, { algorithm, withMembers }: TableUse): Table {
+    const shape = { layout: slotLayout(algorithm), withMembers };
+    const weights = backends.map(({ weight }) => (usesWeights(algorithm) ? weight : 1));
+    const known = this.#find(shape, backends, weights);
     if (known !== undefined) {
       this.#refreshLocality(backends, protocol);
       known.uses++;
       return known;
     }
-    const count = tableSize(backends.length, this.#cap);
-    const first = this.#slots.allocate(count);
     const ids: number[] = [];
     try {
-      const slots = this.#maps.slots(first, count);
       for (const backend of backends) ids.push(this.#backends.acquire(backend, protocol));
-      fillSlots(slots, backends, ids);
+      const members = backends.map(({ key }, i): Member => ({ key, id: ids[i] ?? 0, weight: weights[i] ?? 1 }));
+      return this.#add(shape, members);
     } catch (error) {
       for (const id of ids) this.#backends.release(id);
-      this.#slots.free(first, count);
       throw error;
     }
-    const table: Table = { content: toContent(ids), first, count, uses: 1, retired: undefined };
+  }
+
+  #add(shape: TableShape, members: readonly Member[]): Table {
+    const { slots, count } = encodeRun(shape, members, this.#cap);
+    const first = this.#slots.allocate(slots.length);
+    try {
+      this.#maps.slots(first, slots.length).set(slots);
+    } catch (error) {
+      this.#slots.free(first, slots.length);
+      throw error;
+    }
+    const content = toContent(shape, members);
+    const isWeighted = shape.layout === 'maglev' && members.some(({ weight }) => weight !== 1);
+    const { withMembers } = shape;
+    const table: Table = {
+      ...{ content, first, count, length: slots.length, withMembers, isWeighted },
+      ...{ uses: 1, retired: undefined },
+    };
     this.#present.add(table);
-    this.#byContent.set(table.content, table);
+    this.#byContent.set(content, table);
     return table;
   }
 
@@ -87,23 +122,25 @@ export class TableStore {
     const { table } = retired;
     if (table.uses > 0 || table.retired !== retired || !this.#present.delete(table)) return;
     if (this.#byContent.get(table.content) === table) this.#byContent.delete(table.content);
-    this.#slots.free(table.first, table.count);
+    this.#slots.free(table.first, table.length);
     for (const id of idsOf(table)) this.#backends.release(id);
   }
 
   /** Takes over the tables that present words point at. One that is damaged holds its slots until no word does. */
-  restore(words: Iterable<{ readonly first: number; readonly count: number }>): Map<number, Table> {
+  restore(runs: Iterable<PresentRun>): Map<number, Table> {
     const byFirst = new Map<number, Table>();
-    const lastSeen = new Uint32Array(this.#maps.capacity.backends);
+    const met = new Met(this.#maps.capacity.backends);
     // By place, so that each window is mapped once.
-    for (const { first, count } of [...words].sort((a, b) => a.first - b.first)) {
-      if (byFirst.has(first)) continue;
-      const { named, sound } = this.#namedBySlots(first, count, lastSeen, byFirst.size + 1);
-      const content = toContent(named.map(({ id }) => id));
-      const table: Table = { content, first, count, uses: 0, retired: undefined };
+    for (const run of [...runs].sort((a, b) => a.first - b.first)) {
+      if (byFirst.has(run.first)) continue;
+      const { members, sound } = this.#read(run, met);
+      const { first, count, withMembers, isWeighted } = run;
+      const content = toContent(run, members);
+      const length = runLength(count, withMembers ? members.length : undefined);
+      const table: Table = { content, first, count, length, withMembers, isWeighted, uses: 0, retired: undefined };
       byFirst.set(first, table);
       this.#present.add(table);
-      if (sound && !this.#byContent.has(content) && count === tableSize(named.length, this.#cap)) {
+      if (sound && !isWeighted && !this.#byContent.has(content) && this.#isOfTodaysSize(run, members)) {
         this.#byContent.set(content, table);
       }
     }
@@ -111,36 +148,32 @@ export class TableStore {
     return byFirst;
   }
 
-  /** Backends that a table's slots name, by key; not sound: a slot names none, or one that has left. Marks them in
-   * lastSeen with a number of this table's own: there are millions of slots, a Set of them would take seconds. */
-  #namedBySlots(
-    first: number,
-    count: number,
-    lastSeen: Uint32Array,
-    mark: number,
-  ): { named: NamedBackend[]; sound: boolean } {
-    const slots = this.#maps.slots(first, count);
-    const named: NamedBackend[] = [];
-    let sound = slots.length === count;
-    for (const id of slots) {
-      if (lastSeen[id] === mark) continue;
-      lastSeen[id] = mark;
-      const key = this.#backends.key(id);
-      if (key !== undefined && this.#backends.use(id)) named.push({ id, key });
-      else sound = false;
-    }
-    named.sort((a, b) => (a.key < b.key ? -1 : 1));
-    return { named, sound };
+  #isOfTodaysSize({ layout, count }: PresentRun, members: readonly Member[]): boolean {
+    return layout !== 'maglev' || count === tableSize(members.length, this.#cap);
   }
 
-  #find(backends: readonly WantedBackend[]): Table | undefined {
-    const ids: number[] = [];
-    for (const { key } of backends) {
+  /** Backends that a table's slots name, by key; not sound: a slot names none, or one that has left. */
+  #read({ layout, first, count }: PresentRun, met: Met): { members: Member[]; sound: boolean } {
+    const slots = this.#maps.slots(first, count);
+    const members: Member[] = [];
+    let sound = slots.length === count;
+    for (const [id, weight] of decodeRun(layout, slots, met)) {
+      const key = this.#backends.key(id);
+      if (key !== undefined && this.#backends.use(id)) members.push({ id, key, weight });
+      else sound = false;
+    }
+    members.sort((a, b) => (a.key < b.key ? -1 : 1));
+    return { members, sound };
+  }
+
+  #find(shape: TableShape, backends: readonly WantedBackend[], weights: readonly number[]): Table | undefined {
+    const members: Member[] = [];
+    for (const [i, { key }] of backends.entries()) {
       const id = this.#backends.find(key);
       if (id === undefined) return undefined;
-      ids.push(id);
+      members.push({ id, key, weight: weights[i] ?? 1 });
     }
-    return this.#byContent.get(toContent(ids));
+    return this.#byContent.get(toContent(shape, members));
   }
 
   #refreshLocality(backends: readonly WantedBackend[], protocol: Protocol): void {
@@ -148,20 +181,26 @@ export class TableStore {
   }
 }
 
-/** ids belong to backends, one by one. */
-function fillSlots(slots: Uint32Array, backends: readonly WantedBackend[], ids: readonly number[]): void {
-  const order = maglevTable(
-    backends.map((backend) => backend.key),
-    slots.length,
-  );
-  for (let slot = 0; slot < slots.length; slot++) slots[slot] = ids[order[slot] ?? 0] ?? 0;
-}
+const LAYOUT_MARK = { maglev: '', turns: 'turns ', pairs: 'pairs ' } as const;
 
-function toContent(ids: readonly number[]): string {
-  return ids.join(' ');
+/** Weights in lowest terms: that is all that turns tell of them. */
+function toContent({ layout, withMembers }: TableShape, members: readonly Member[]): string {
+  const common = members.reduce((divisor, { weight }) => greatestCommonDivisor(divisor, weight), 0);
+  const list = members.map(({ id, weight }) => (weight === common ? String(id) : `${id}*${weight / common}`)).join(' ');
+  return `${LAYOUT_MARK[layout]}${withMembers ? 'members ' : ''}${list}`;
 }
 
 /** The backends of a table. */
-export function idsOf({ content }: Table): number[] {
-  return content === '' ? [] : content.split(' ').map(Number);
+export function membersOf({ content }: Table): Pick<Member, 'id' | 'weight'>[] {
+  return content
+    .split(' ')
+    .filter((word) => /^\d/.test(word))
+    .map((word) => {
+      const [id, weight = '1'] = word.split('*');
+      return { id: Number(id), weight: Number(weight) };
+    });
+}
+
+function idsOf(table: Table): number[] {
+  return membersOf(table).map(({ id }) => id);
 }

@@ -8,7 +8,7 @@ import type { FlowMaps, Row } from '../datapath/lb-maps.ts';
 export type AnyFlowKey = Flow4Key | Flow6Key;
 export type AnyFlow = Flow4 | Flow6;
 
-const NO_TRAFFIC: Traffic = { inPackets: 0n, inBytes: 0n, outPackets: 0n, outBytes: 0n };
+export const NO_TRAFFIC: Traffic = { inPackets: 0n, inBytes: 0n, outPackets: 0n, outBytes: 0n, lost: 0n };
 
 type TrafficMap = Pick<FlowMaps, 'getTraffic' | 'putTraffic'>;
 

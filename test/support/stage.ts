@@ -174,9 +174,9 @@ export class Stage {
     const backends = new Set<string>();
     for (const { name, frontends, lists: of } of ports) {
       const [, proto = ''] = name.split(':')[1]?.split('/') ?? [];
-      for (const { internal, external } of frontends.values()) {
+      for (const { internal, external, affinity } of frontends.values()) {
         for (const list of [of[internal], of[external]].filter((text) => text !== 'reject' && text !== 'drop')) {
-          lists.add(`${proto} ${list}`);
+          lists.add(`${proto} ${list}${affinity > 0 ? ' with members' : ''}`);
           for (const backend of list.split(' ')) backends.add(`${backend}/${proto}`);
         }
       }

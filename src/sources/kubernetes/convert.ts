@@ -96,6 +96,7 @@ export function toSlice(object: EndpointSliceObject): EndpointSlice | undefined 
     family: of,
     ports: toEndpointPorts(object.ports),
     endpoints,
+    ...sliceAnnotations(object.metadata),
   };
 }
 
@@ -122,6 +123,7 @@ export function toMirroredSlices(object: EndpointsObject): EndpointSlice[] {
         // An Endpoints port without a name has the empty name; a slice's port without one is none.
         ports: toEndpointPorts(subset.ports?.map((port) => ({ ...port, name: port.name ?? '' }))),
         endpoints: ofFamily,
+        ...sliceAnnotations(object.metadata),
       });
     }
   }
@@ -206,6 +208,11 @@ function onePerFamily(addresses: readonly Address[]): Address[] {
 function loadBalancerIPs(object: ServiceObject): Address[] {
   const ingress = object.status?.loadBalancer?.ingress ?? [];
   return toAddresses(ingress.filter((each) => each.ipMode !== 'Proxy').map((each) => each.ip ?? ''));
+}
+
+function sliceAnnotations(metadata: ObjectMeta): Pick<EndpointSlice, 'annotations'> {
+  const annotations = ownAnnotations(metadata);
+  return Object.keys(annotations).length === 0 ? {} : { annotations };
 }
 
 function ownAnnotations(metadata: ObjectMeta): Record<string, string> {

@@ -56,11 +56,11 @@ export class Compactor {
       externalTrafficPolicy: this.#string(service.externalTrafficPolicy),
       affinitySeconds: service.affinitySeconds,
       healthCheckNodePort: service.healthCheckNodePort,
-      annotations: Object.keys(service.annotations).length === 0 ? NO_ANNOTATIONS : service.annotations,
+      annotations: annotationsOf(service.annotations),
     };
   }
 
-  #slice({ namespace, name, service, family, ports, endpoints }: EndpointSlice): EndpointSlice {
+  #slice({ namespace, name, service, family, ports, endpoints, annotations }: EndpointSlice): EndpointSlice {
     return {
       namespace: this.#string(namespace),
       name,
@@ -68,12 +68,17 @@ export class Compactor {
       family,
       ports: this.#endpointPorts.one(ports),
       endpoints: endpoints.map(({ address, state }) => ({ address, state: this.#states.one(state) })),
+      ...(annotations === undefined ? {} : { annotations }),
     };
   }
 
   #string<T extends string>(text: T): T {
     return this.#strings.one(text) as T;
   }
+}
+
+function annotationsOf(annotations: Service['annotations']): Service['annotations'] {
+  return Object.keys(annotations).length === 0 ? NO_ANNOTATIONS : annotations;
 }
 
 function listOf<T>(list: readonly T[]): readonly T[] {

@@ -43,6 +43,7 @@ describe('the order of writes', () => {
       'backend 1',
       'backend 2',
       'set 2',
+      'address 10.96.0.1',
       'frontend 10.96.0.1 80/6',
       'frontend 0.0.0.0 30080/6',
     ]);
@@ -55,7 +56,7 @@ describe('the order of writes', () => {
 
   test('ends a Service with its frontends first, then its set, its backends last', async () => {
     await writes(web, pods('10.1.0.1'));
-    expect(await writes('web')).toEqual(['no frontend 10.96.0.1 80/6', 'set 2', 'backend 1']);
+    expect(await writes('web')).toEqual(['no frontend 10.96.0.1 80/6', 'no address 10.96.0.1', 'set 2', 'backend 1']);
   });
 
   test('turns a frontend to the other list before the list that it leaves is emptied', async () => {
@@ -161,6 +162,8 @@ describe('equal lists', () => {
     expect(await writes(api, same)).toEqual([
       'service 2',
       'set 4',
+      'address 10.96.0.2',
+      'address 192.0.2.1',
       'frontend 10.96.0.2 80/6',
       'frontend 192.0.2.1 80/6',
     ]);

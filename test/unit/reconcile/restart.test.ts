@@ -54,7 +54,7 @@ describe('a restarted agent', () => {
     await stage.settled();
     expect(stage.faults()).toEqual([]);
     // The shorter list exists already: it is that of the local endpoints.
-    expect(stage.maps.writes).toEqual(['set 6', 'no frontend 10.96.0.3 80/6']);
+    expect(stage.maps.writes).toEqual(['set 6', 'no frontend 10.96.0.3 80/6', 'no address 10.96.0.3']);
   });
 
   test('removes nothing before every source has delivered', async () => {
@@ -73,6 +73,20 @@ describe('a restarted agent', () => {
     await waitFor('the first round', () => stage.reconciler.ready, { intervalMs: 0 });
     await stage.settled();
     expect(stage.kernel.frontends.has('10.96.0.3 80/6')).toBe(false);
+  });
+
+  test('leaves alone what stands behind the slots of a table: the members, for session affinity', async () => {
+    const four = ['10.1.0.1', '10.1.0.2', '10.1.0.3', '10.1.0.4'];
+    await settle(serviceRecord('sticky', ['10.96.0.8'], { affinitySeconds: 60 }), pods('sticky', ...four));
+    const before = [...(stage.kernel.segments[0] ?? [])];
+    await stage.restart();
+    // Enough of them to take all that is free between the tables.
+    for (let n = 10; n < 20; n++) {
+      const backends = [7, 8, 9].map((last) => `10.1.${n}.${last}`);
+      await settle(serviceRecord(`new-${n}`, [`10.96.0.${n}`]), pods(`new-${n}`, ...backends));
+    }
+    const after = stage.kernel.segments[0] ?? [];
+    expect(before.map((id, slot) => (id === 0 ? 0 : after[slot]))).toEqual(before);
   });
 
   test('gives ids of its own to what is new', async () => {

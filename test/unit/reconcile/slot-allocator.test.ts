@@ -13,23 +13,23 @@ describe('the slot allocator', () => {
     fc.assert(
       fc.property(steps, (sequence) => {
         const slots = new SlotAllocator(8);
-        const lent: { first: number; count: number }[] = [];
-        for (const [count, give, which] of sequence) {
+        const lent: { first: number; length: number }[] = [];
+        for (const [length, give, which] of sequence) {
           if (!give && lent.length > 0) {
             const [run] = lent.splice(which % lent.length, 1);
-            if (run !== undefined) slots.free(run.first, run.count);
+            if (run !== undefined) slots.free(run.first, run.length);
             continue;
           }
-          const first = slots.allocate(count);
+          const first = slots.allocate(length);
           expect(first % SlotGeometry.SlotsPerBlock).toBe(0);
-          expect(Math.floor(first / SEGMENT)).toBe(Math.floor((first + count - 1) / SEGMENT));
-          for (const run of lent) expect(first + count <= run.first || first >= run.first + run.count).toBe(true);
-          lent.push({ first, count });
+          expect(Math.floor(first / SEGMENT)).toBe(Math.floor((first + length - 1) / SEGMENT));
+          for (const run of lent) expect(first + length <= run.first || first >= run.first + run.length).toBe(true);
+          lent.push({ first, length });
         }
         const restored = new SlotAllocator(8);
         restored.restore(slots.segments, lent);
         for (const allocator of [slots, restored]) {
-          for (const { first, count } of lent) allocator.free(first, count);
+          for (const { first, length } of lent) allocator.free(first, length);
           // All merged again: as many whole segments as there were, without a new one.
           for (let i = 0; i < slots.segments; i++) allocator.allocate(SEGMENT);
           expect(allocator.segments).toBe(slots.segments);

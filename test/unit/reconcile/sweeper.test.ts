@@ -17,7 +17,13 @@ const ADDRESSES = {
   4: { client: address('198.51.100.9'), frontend: address('10.96.0.1'), backend: address('10.1.0.1') },
   6: { client: address('2001:db8:c::9'), frontend: address('fd00::1'), backend: address('fd01::1') },
 };
-const BACKEND = { key: '10.1.0.1 8080/UDP', address: ADDRESSES[4].backend, port: 8080, locality: 'local' } as const;
+const BACKEND = {
+  key: '10.1.0.1 8080/UDP',
+  address: ADDRESSES[4].backend,
+  port: 8080,
+  locality: 'local',
+  weight: 1,
+} as const;
 const SERVICE = { namespace: 'default', name: 'web', portName: 'http', proto: Proto.Tcp, family: 4 };
 const { Syn, Ack, Fin, PeerFin, Rst } = FlowState;
 
@@ -134,7 +140,7 @@ describe.each([4, 6] as const)('the sweeper, for IPv%i', (family) => {
     const { live, removed, backends } = await flows.sweepAt(2000);
     expect({ live, removed, backends }).toEqual({ live: 2, removed: 2, backends: new Set([7]) });
     expect([...flows.kernel[`flows${family}`].values()].map(([, { flow }]) => flow.packets)).toEqual([9n, 9n]);
-    const none = { inPackets: 0n, inBytes: 0n, outPackets: 0n, outBytes: 0n };
+    const none = { inPackets: 0n, inBytes: 0n, outPackets: 0n, outBytes: 0n, lost: 0n };
     expect(flows.maps.getTraffic({ service: 1, backend: 7 }) ?? none).toEqual(none);
     expect(flows.maps.getTraffic({ service: 1, backend: 8 })).toMatchObject({ inPackets: 2n, outPackets: 2n });
   });
@@ -144,12 +150,18 @@ describe('the sweeper', () => {
   test('adds what an ended flow carried to its service and backend, each direction to its own', async () => {
     const flows = new Flows();
     const pair = { service: 1, backend: 1 };
-    flows.maps.putTraffic([[pair, { inPackets: 1n, inBytes: 10n, outPackets: 0n, outBytes: 0n }]]);
+    flows.maps.putTraffic([[pair, { inPackets: 1n, inBytes: 10n, outPackets: 0n, outBytes: 0n, lost: 0n }]]);
     flows.add(4000, Proto.Udp, { packets: 3n, bytes: 300n }, { packets: 2n, bytes: 2000n });
     flows.add(4001, Proto.Udp, { packets: 1n, bytes: 50n }, { packets: 1n, bytes: 60n });
     flows.add(4002, Proto.Udp, { service: 2 }, { service: 2 });
     await flows.sweepAt(1500);
-    expect(flows.maps.getTraffic(pair)).toEqual({ inPackets: 5n, inBytes: 360n, outPackets: 3n, outBytes: 2060n });
+    expect(flows.maps.getTraffic(pair)).toEqual({
+      inPackets: 5n,
+      inBytes: 360n,
+      outPackets: 3n,
+      outBytes: 2060n,
+      lost: 0n,
+    });
     expect([...flows.kernel.traffic.keys()]).toEqual([pairName(pair), '2 1']);
   });
 

@@ -89,6 +89,7 @@ describe.each([4, 6] as const)('over IPv%i', (family) => {
       inBytes: 300n,
       outPackets: 3n,
       outBytes: 300n,
+      lost: 0n,
     });
   });
 
