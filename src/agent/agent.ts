@@ -18,6 +18,7 @@ import { Sweeper } from '../reconcile/sweeper.ts';
 import { ManifestSource } from '../sources/manifests/manifest-source.ts';
 import { problemText } from '../sources/manifests/problem.ts';
 import { provideObject } from '../toolchain/provide.ts';
+import { podPrefixes } from './host-view.ts';
 import { Host } from './host.ts';
 import { OptOuts } from './opt-outs.ts';
 import type { AgentOptions } from './options.ts';
@@ -122,6 +123,8 @@ async function start(options: AgentOptions, log: Logger, parts: Parts): Promise<
     store,
     nodeName: options.nodeName,
     tableCap: options.tableCap,
+    algorithm: options.algorithm,
+    podPrefixes: (node) => podPrefixes(options.detectLocal, node),
   });
   logReconciler(reconciler, log);
   const tellServices = (): void => {
@@ -245,7 +248,7 @@ interface Told {
 
 async function sweep(sweeper: Sweeper, reconciler: Reconciler, { log, problems }: Told): Promise<void> {
   try {
-    const { removed, live } = await sweeper.sweep(reconciler.backends, reconciler.ids);
+    const { removed, live } = await sweeper.sweep(reconciler.backends, reconciler.ids, reconciler.balancedByLoad());
     if (removed > 0) log.debug({ removed, live }, 'swept flows');
     problems.set('flows', []);
   } catch (error) {

@@ -10,13 +10,18 @@ import type { Logger } from '../log.ts';
 import type { Node } from '../model/types.ts';
 import type { HostState } from '../sources/links.ts';
 import { LinkSource } from '../sources/links.ts';
+import type { Prefix } from '../net/prefix.ts';
+import type { HostView, HostViewOptions } from './host-view.ts';
+import { hostView } from './host-view.ts';
 import type { NodePortPolicy } from './node-port-addresses.ts';
 import { nodePortAddresses } from './node-port-addresses.ts';
 
-export interface HostOptions {
+export interface HostOptions extends HostViewOptions {
   readonly datapath: Datapath;
   readonly devices: readonly string[];
   readonly nodePortAddresses: NodePortPolicy;
+  /** Where Services get their addresses from. */
+  readonly serviceCidrs: readonly Prefix[];
   readonly tcx: boolean;
   readonly log: Logger;
   /** All there are, when that may have changed. */
@@ -52,6 +57,7 @@ export class Host {
     this.#links.on('change', (state) => {
       this.#apply(state);
     });
+    this.#options.datapath.host.setServiceRanges(this.#options.serviceCidrs);
     this.#apply(this.#links.start());
   }
 
@@ -59,15 +65,15 @@ export class Host {
   setNode(object: Node | undefined, certain: boolean): void {
     if (this.#node !== undefined && this.#node.object === object) return;
     const { host } = this.#options.datapath;
-    if (object === undefined && !certain && this.#node === undefined && host.nodeAddresses.length > 0) return;
+    if (object === undefined && !certain && this.#node === undefined && host.nodePortAddresses.length > 0) return;
     this.#node = { object };
-    this.#setNodeAddresses(this.#links.state);
+    this.#apply(this.#links.state);
   }
 
   /** From now on uplinks have doors. */
   openDoors(): void {
     this.#open = true;
-    this.#syncDoors(this.#links.state);
+    this.#syncDoors(this.#links.state, hostView(this.#options, this.#links.state, this.#node?.object));
   }
 
   stop(): void {
@@ -76,18 +82,25 @@ export class Host {
 
   #apply(state: HostState): void {
     const { host } = this.#options.datapath;
-    host.setInterfaces(state.ifaces, new Set(state.uplinks.map(({ ifindex }) => ifindex)));
+    const view = hostView(this.#options, state, this.#node?.object);
+    host.setInterfaces(state.ifaces, view.roles);
+    host.setRules(view.rules);
     this.#setNodeAddresses(state);
     host.generation = state.generation;
-    if (this.#open) this.#syncDoors(state);
+    if (this.#open) this.#syncDoors(state, view);
   }
 
   /** Where the Node decides, those of the last agent stay until it is known. */
   #setNodeAddresses(state: HostState): void {
     const { datapath, nodePortAddresses: policy, log } = this.#options;
-    if ('primary' in policy && this.#node === undefined) return;
-    const { addresses, problems } = nodePortAddresses(policy, state, this.#node?.object);
-    datapath.host.setNodeAddresses(addresses);
+    const { addresses, problems } =
+      'primary' in policy && this.#node === undefined
+        ? { addresses: datapath.host.nodePortAddresses, problems: [] }
+        : nodePortAddresses(policy, state, this.#node?.object);
+    const answering = new Set(addresses);
+    datapath.host.setNodeAddresses([...new Set([...state.addresses, ...addresses])], (address) =>
+      answering.has(address),
+    );
     for (const problem of problems) {
       if (!this.#addressProblems.includes(problem)) log.warn({ problem }, 'NodePorts answer elsewhere than asked for');
     }
@@ -99,18 +112,18 @@ export class Host {
     this.#options.onProblems([...this.#doorProblems, ...this.#addressProblems]);
   }
 
-  #syncDoors(state: HostState): void {
+  #syncDoors(state: HostState, { doors }: HostView): void {
     const { log } = this.#options;
     const { attached, detached, failed } = this.#doors.sync(
-      state.uplinks,
+      doors,
       state.ifaces.map(({ ifindex }) => ifindex),
     );
-    if (attached.length > 0) log.info({ devices: attached }, 'attached to uplinks');
+    if (attached.length > 0) log.info({ devices: attached }, 'attached to devices');
     if (detached.length > 0) log.info({ ifindexes: detached }, 'detached from devices');
-    for (const { device, error } of failed) log.error({ device, err: error }, 'cannot attach to the uplink');
+    for (const { device, error } of failed) log.error({ device, err: error }, 'cannot attach to the device');
     if (state.uplinks.length === 0) log.warn(NO_UPLINK);
     this.#doorProblems = [
-      ...failed.map(({ device, error }) => `cannot attach to the uplink ${device}: ${messageOf(error)}`),
+      ...failed.map(({ device, error }) => `cannot attach to the device ${device}: ${messageOf(error)}`),
       ...(state.uplinks.length === 0 ? [NO_UPLINK] : []),
     ];
     this.#tellProblems();

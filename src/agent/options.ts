@@ -2,6 +2,8 @@
 // What an agent is told, after flags and configuration files have been read and checked.
 
 import type { Prefix } from '../net/prefix.ts';
+import type { DetectLocal } from '../config/settings.ts';
+import type { Algorithm } from '../plan/algorithm.ts';
 import type { FlowTimeouts } from '../reconcile/sweeper.ts';
 import type { NodePortPolicy } from './node-port-addresses.ts';
 
@@ -15,7 +17,13 @@ export interface AgentOptions {
   readonly cgroup: string | undefined;
   /** Patterns of uplinks; empty: those with a default route. */
   readonly devices: readonly string[];
+  /** Patterns of devices behind which pods are served by packet. */
   readonly podDevices: readonly string[];
+  readonly detectLocal: DetectLocal;
+  /** Every client of a ClusterIP that comes by packet is hidden behind this node's address. */
+  readonly masqueradeAll: boolean;
+  /** Of Services that ask for none. */
+  readonly algorithm: Algorithm;
   /** At most one of each family; the first is preferred. */
   readonly serviceCidrs: readonly Prefix[];
   /** First and last. */

@@ -6,6 +6,7 @@ import type { NodePortPolicy } from '../agent/node-port-addresses.ts';
 import type { AgentOptions } from '../agent/options.ts';
 import type { Settings } from '../config/settings.ts';
 import { parsePrefix } from '../net/prefix.ts';
+import { DEFAULT_ALGORITHM } from '../plan/algorithm.ts';
 import { TABLE_SIZES } from '../plan/maglev.ts';
 import { DEFAULT_TIMEOUTS } from '../reconcile/sweeper.ts';
 import { DEFAULT_NODE_PORTS, parsePortRange } from '../sources/manifests/port-range.ts';
@@ -41,6 +42,9 @@ export function agentOptions(flags: RunFlags, settings: Settings, hostname: stri
     cgroup: flags.cgroup ?? settings.cgroup,
     devices: flags.devices ?? settings.devices ?? [],
     podDevices: flags.podDevices ?? settings.podDevices ?? [],
+    detectLocal: settings.detectLocal,
+    masqueradeAll: settings.masqueradeAll,
+    algorithm: settings.algorithm ?? DEFAULT_ALGORITHM,
     serviceCidrs: serviceCidrs.length === 0 ? [] : parseServiceCidrs(serviceCidrs.join(',')),
     serviceNodePortRange: [ports.first, ports.last],
     optOutNetns: flags.optOutNetns ?? settings.optOutNetns ?? [],

@@ -2,6 +2,7 @@
 // BpfsvcConfiguration, bpfsvc.io/v1alpha1: what the flags of `bpfsvc run` say, and what is too rarely set for a flag.
 // Unlike in kube-proxy's, a field that is not known is a mistake.
 
+import { ALGORITHMS } from '../plan/algorithm.ts';
 import * as z from 'zod';
 import { LOG_LEVELS } from '../log-levels.ts';
 import { integer, list, oneOf, prefix, text } from '../sources/manifests/fields.ts';
@@ -30,6 +31,7 @@ export const bpfsvcSchema = z.strictObject({
   optOutNetns: list(text).optional(),
   objects: text.optional(),
   logLevel: oneOf(LOG_LEVELS).optional(),
+  algorithm: oneOf(ALGORITHMS).optional(),
   maglev: section({ maxTableSize: integer(TABLE.least, TABLE.most).optional() }),
   flows: section({
     entries: integer(1024, 2 ** 26).optional(),

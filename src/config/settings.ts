@@ -3,7 +3,9 @@
 // speak of a thing, bpfsvc's own wins. Pure.
 
 import path from 'node:path';
+import type { Algorithm } from '../plan/algorithm.ts';
 import type { LogLevel } from '../log-levels.ts';
+import type { Prefix } from '../net/prefix.ts';
 import { parsePrefixLenient, prefixText } from '../net/prefix.ts';
 import type { Address, Family } from '../net/ip.ts';
 import { parseAddressLenient, UNSPECIFIED } from '../net/ip.ts';
@@ -16,6 +18,13 @@ type Timeouts = Partial<
   Record<'tcpEstablished' | 'tcpOpening' | 'tcpCloseWait' | 'tcpClosing' | 'tcpReset' | 'udp' | 'udpStream', number>
 >;
 
+/** How a local pod is known (kube-proxy's detectLocalMode): by an address of the cluster's or this node's pods, or by
+ * the devices it comes in by. */
+export type DetectLocal =
+  | { readonly mode: 'cluster'; readonly prefixes: readonly Prefix[] }
+  | { readonly mode: 'node' }
+  | { readonly mode: 'interface'; readonly devices: string };
+
 export interface Settings {
   readonly nodeName: string | undefined;
   readonly manifests: readonly string[] | undefined;
@@ -23,6 +32,9 @@ export interface Settings {
   readonly cgroup: string | undefined;
   readonly devices: readonly string[] | undefined;
   readonly podDevices: readonly string[] | undefined;
+  readonly detectLocal: DetectLocal;
+  readonly masqueradeAll: boolean;
+  readonly algorithm: Algorithm | undefined;
   readonly serviceCidrs: readonly string[] | undefined;
   readonly serviceNodePortRange: string | undefined;
   readonly optOutNetns: readonly string[] | undefined;
@@ -59,6 +71,9 @@ export function toSettings(configuration: Configuration, { directory, cpus }: Se
     cgroup: absolute(bpfsvc?.cgroup),
     devices: bpfsvc?.devices,
     podDevices: bpfsvc?.podDevices ?? podDevices(kubeProxy),
+    detectLocal: detectLocal(kubeProxy),
+    masqueradeAll: masqueradeAll(kubeProxy),
+    algorithm: bpfsvc?.algorithm,
     serviceCidrs: bpfsvc?.serviceCIDRs,
     serviceNodePortRange: bpfsvc?.serviceNodePortRange,
     optOutNetns: bpfsvc?.optOutNetns?.map(resolve),
@@ -83,6 +98,28 @@ type Conntrack = KubeProxyConfiguration['conntrack'];
 function hostnameOverride(config: KubeProxyConfiguration | undefined): string | undefined {
   const name = config?.hostnameOverride?.trim().toLowerCase() ?? '';
   return name === '' ? undefined : name;
+}
+
+/** Of ClusterCIDR only the first prefix of each family counts, as in kube-proxy. */
+function detectLocal(config: KubeProxyConfiguration | undefined): DetectLocal {
+  switch (config?.detectLocalMode) {
+    case 'NodeCIDR':
+      return { mode: 'node' };
+    case 'BridgeInterface':
+    case 'InterfaceNamePrefix':
+      return { mode: 'interface', devices: (podDevices(config) ?? []).join(',') };
+    default:
+      return {
+        mode: 'cluster',
+        prefixes: (config?.clusterCIDR ?? '').split(',').flatMap((text) => parsePrefixLenient(text) ?? []),
+      };
+  }
+}
+
+/** It stands in the section of the mode that is in force; iptables is the default. */
+function masqueradeAll(config: KubeProxyConfiguration | undefined): boolean {
+  const section = config?.mode === 'nftables' ? config.nftables : config?.iptables;
+  return section?.masqueradeAll ?? false;
 }
 
 function podDevices(config: KubeProxyConfiguration | undefined): string[] | undefined {
