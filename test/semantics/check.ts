@@ -9,7 +9,7 @@ import { ADDRESSES, BACKEND_PORT, ELSEWHERE, sourceAddress, usualSource, version
 import type { Ground } from './ground.ts';
 import type { Made } from './objects.ts';
 import { frontendOf } from './objects.ts';
-import type { Family, Given, Held, Path, Sight, Transport } from './rule.ts';
+import type { Denial, Family, Given, Held, Path, Sight, Transport } from './rule.ts';
 
 /** Where a rule stands: its Services as they are now, and what was seen before. */
 export interface Situation {
@@ -45,6 +45,7 @@ export function pathsOf({ from, paths }: Sight): readonly Path[] {
 }
 
 export async function look(situation: Situation, sight: Sight, path: Path): Promise<string[]> {
+  if (sight.gets === 'echo') return pinged(situation, sight, path);
   const wrong: string[] = [];
   for (const family of sight.families ?? familiesOf(situation, sight)) {
     for (const transport of sight.transports ?? transportsOf(situation, sight)) {
@@ -75,6 +76,17 @@ export async function lookAtHeld(situation: Situation, sight: Held, path: Path):
 }
 
 // --- internal ---
+
+async function pinged(situation: Situation, sight: Sight, path: Path): Promise<string[]> {
+  const workload = await situation.ground.client(sight.from, path);
+  const wrong: string[] = [];
+  for (const family of sight.families ?? familiesOf(situation, sight)) {
+    const { host } = destination(situation, sight, { family, transport: 'TCP' });
+    const got = await workload.call('ping', { host, timeoutMs: situation.patienceMs });
+    if (got !== 'echo') wrong.push(`IPv${family}: ${host} answers with ${got}`);
+  }
+  return wrong;
+}
 
 /** The agent moves senders right after it has said that a change is in the maps, and says nothing when there are none. An
  * answer that is on its way just then comes from whom the sender no longer talks to: it asks again. */
@@ -174,6 +186,8 @@ async function lookOnce(situation: Situation, sight: Sight, of: Case): Promise<s
     connected: byNetwork,
     ...(sight.sourcePort === undefined ? {} : { sourcePort: sight.sourcePort }),
   };
+  if (sight.gets === 'echo') throw new Error('an echo has no transport');
+  if (sight.holds !== undefined && sight.gets === 'refused') return hold(situation, sight, workload, probe, of);
   if (sight.gets !== undefined) return denied(situation, sight.gets, workload, probe, of);
   if (sight.holds !== undefined) return hold(situation, sight, workload, probe, of);
   const wanted = sight.reaches ?? [];
@@ -214,13 +228,16 @@ function stuckTo({ stuck }: Situation, key: string, names: readonly string[]): s
 
 async function denied(
   situation: Situation,
-  wanted: NonNullable<Sight['gets']>,
+  wanted: Denial,
   workload: Workload,
   probe: Probe,
   of: Case,
 ): Promise<string | undefined> {
   const { ground } = situation;
-  if (wanted === 'dropped' && of.path === 'packet') return unanswered(situation, workload, probe);
+  if (wanted === 'shut out' || (wanted === 'dropped' && of.path === 'packet')) {
+    const mayBe = wanted === 'shut out' ? ground.errnoOf('EHOSTUNREACH') : undefined;
+    return unanswered(situation, workload, probe, mayBe);
+  }
   const before = ground.drops();
   const [seen] = await workload.call('probe', { ...probe, wanted: [], least: 1, most: 1 });
   const got = seen?.failure ?? `an answer of ${seen?.name ?? 'nobody'}`;
@@ -237,7 +254,12 @@ const FAILURES = { refused: 'refused', dropped: 'EHOSTUNREACH', untouched: 'refu
  * Silence has no end to wait for. The question was dropped when the drop is counted; an answer to it would have been
  * made then, and would come before the answer to a question that is put afterwards on the same way.
  */
-async function unanswered(situation: Situation, workload: Workload, probe: Probe): Promise<string | undefined> {
+async function unanswered(
+  situation: Situation,
+  workload: Workload,
+  probe: Probe,
+  mayBe: string | undefined,
+): Promise<string | undefined> {
   const { ground, patienceMs } = situation;
   const before = ground.drops();
   const { id } = await workload.call('probe.open', probe);
@@ -250,7 +272,9 @@ async function unanswered(situation: Situation, workload: Workload, probe: Probe
     const [marker] = await workload.call('probe', { ...direct, wanted: ['host1'], least: 1, most: 1 });
     if (marker?.name !== 'host1') return `the way to this node is broken: ${JSON.stringify(marker)}`;
     const seen = await heard();
-    return seen === null ? undefined : `got ${seen.failure ?? `an answer of ${seen.name ?? ''}`}`;
+    return seen === null || seen.failure === mayBe
+      ? undefined
+      : `got ${seen.failure ?? `an answer of ${seen.name ?? ''}`}`;
   } finally {
     await workload.call('probe.close', { id });
   }
@@ -265,7 +289,7 @@ async function hold(
 ): Promise<string | undefined> {
   const { id } = await workload.call('probe.open', { ...probe, connected: true });
   const seen = await workload.call('probe.answer', { id, timeoutMs: situation.patienceMs });
-  const strange = strangeIn(seen, sight, of, probe);
+  const strange = sight.gets === 'refused' ? notRefused(seen) : strangeIn(seen, sight, of, probe);
   if (strange !== undefined) {
     await workload.call('probe.close', { id });
     return strange;
@@ -274,11 +298,13 @@ async function hold(
   return undefined;
 }
 
+function notRefused({ failure, name }: Seen): string | undefined {
+  return failure === 'refused' ? undefined : `got ${failure ?? name ?? ''}`;
+}
+
 async function lookAgain(situation: Situation, sight: Held, of: HeldConnection): Promise<string | undefined> {
   const { workload, id, name } = of;
   const seen = await workload.call('probe.again', { id, timeoutMs: situation.patienceMs });
-  if (sight.gets === 'refused')
-    return seen.failure === 'refused' ? undefined : `got ${seen.failure ?? seen.name ?? ''}`;
   if (seen.failure !== null) return `the connection to ${name} ended: ${seen.failure}`;
   const wanted: readonly string[] = sight.reaches ?? [name];
   return wanted.includes(seen.name ?? '')

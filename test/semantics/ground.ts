@@ -63,9 +63,16 @@ export class Ground implements AsyncDisposable {
   async settle(environment: Environment): Promise<void> {
     await this.#stopAgents();
     const config = join(this.cluster.directory, 'config.yaml');
+    const pod = this.cluster.node1.pod(3);
     await writeFile(config, configuration(environment.kubeProxy ?? {}));
     await this.manifests.write('nodes', ...nodeObjects(this.cluster, environment.node));
-    const args = ['--config', config, '--pod-devices', 'pod*', ...(environment.arguments ?? [])];
+    const args = [
+      '--config',
+      config,
+      '--pod-devices',
+      'pod*',
+      ...(environment.arguments ?? []).map((text) => text.replace('{netns of pod}', pod.netnsPath)),
+    ];
     const start = async (node: ClusterNode): Promise<void> => {
       this.#agents.push(await Agent.start(node, { manifests: this.manifests, arguments: args }));
     };

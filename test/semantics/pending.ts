@@ -10,9 +10,7 @@ interface Missing {
   readonly from: readonly Vantage[];
 }
 
-export const MISSING: readonly Missing[] = [
-  { feature: 'doors on pod devices', path: 'packet', from: ['pod', 'near1'] },
-];
+export const MISSING: readonly Missing[] = [];
 
 export interface Pending {
   readonly feature: string;

@@ -39,9 +39,13 @@ export type Transport = 'TCP' | 'UDP';
 
 /**
  * refused: at once, by bpfsvc. dropped: kube-proxy drops; a connect() fails at once with EHOSTUNREACH, a packet gets no
- * answer. untouched: the packet goes its way as if there were no Service, and nobody listens there.
+ * answer. shut out: dropped where connect() cannot know it, because that depends on the source address: one of the two.
+ * untouched: the packet goes its way as if there were no Service, and nobody listens there.
  */
-export type Denial = 'refused' | 'dropped' | 'untouched';
+export type Denial = 'refused' | 'dropped' | 'shut out' | 'untouched';
+
+/** An answer to ICMP's echo request, from the address that was asked. */
+export type Echo = 'echo';
 
 /** Whose address the backend sees: the client's own, or this node's; or one or the other, by where the backend is. */
 export type Source = 'own' | 'node' | 'node if far';
@@ -55,14 +59,17 @@ export interface Sight {
   readonly sticks?: string;
   /** Default: own; from beyond this node, `node if far`. */
   readonly source?: Source | Readonly<Record<Path, Source>>;
-  readonly gets?: Denial;
+  readonly gets?: Denial | Echo;
   /** Default: both families, both transports, both paths, where there are two. */
   readonly families?: readonly Family[];
   readonly transports?: readonly Transport[];
   readonly paths?: readonly Path[];
   /** Of the client; by default one that no other sight has had for long. */
   readonly sourcePort?: number;
-  /** The connection stays open under this name; later steps look at it. TCP, and UDP by a connected socket. */
+  /**
+   * The connection stays open under this name; later steps look at it. TCP, and UDP by a connected socket, which stays
+   * open also when it was refused.
+   */
   readonly holds?: string;
   /** Why this does not pass yet. */
   readonly pending?: string | Readonly<Partial<Record<Path, string>>>;
@@ -73,7 +80,6 @@ export interface Held {
   readonly held: string;
   /** Default: the backend that it had. */
   readonly reaches?: readonly ServerName[];
-  readonly gets?: 'refused';
   readonly families?: readonly Family[];
   readonly transports?: readonly Transport[];
   readonly paths?: readonly Path[];
@@ -177,7 +183,7 @@ export interface Rule {
 export interface Environment {
   /** In the words of KubeProxyConfiguration. */
   readonly kubeProxy?: Readonly<Record<string, unknown>>;
-  /** Further arguments of both agents. */
+  /** Further arguments of both agents; {netns of pod} names the namespace of the pod. */
   readonly arguments?: readonly string[];
   /** Labels of this node, by default its zone. */
   readonly node?: Readonly<Record<string, string>>;

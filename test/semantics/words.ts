@@ -27,8 +27,8 @@ export function outcomeText({ gets, reaches = [], source, sticks, holds }: Sight
   return `${names}${seen === '' ? '' : `, ${seen}`}${holds === undefined ? '' : `; stays open as '${holds}'`}`;
 }
 
-export function heldText({ held, gets, reaches }: Held): string {
-  const outcome = gets ?? (reaches === undefined ? 'goes on' : `goes on with ${reaches.join(' or ')}`);
+export function heldText({ held, reaches }: Held): string {
+  const outcome = reaches === undefined ? 'goes on' : `goes on with ${reaches.join(' or ')}`;
   return `the connection '${held}' ${outcome}`;
 }
 

@@ -2,12 +2,15 @@
 // One question and its answer, as small as can be: who answers, and whom does it see. Servers greet whoever comes; a
 // client asks until everybody it looks for has answered, or keeps one connection and asks again on it.
 
+import { execFile } from 'node:child_process';
 import type { Socket as Datagram } from 'node:dgram';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import type { Socket as Stream } from 'node:net';
 import { connect, createServer } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { Handlers, Probe, Seen, Tally } from './protocol.ts';
 import { endpoint, failureKind, greeting, peerOf, Registry, timeoutError } from './sockets.ts';
 
@@ -20,6 +23,7 @@ export const probeOperations: Handlers<
   | 'probe.answer'
   | 'probe.again'
   | 'probe.close'
+  | 'ping'
 > = {
   'greet.listen': async ({ name, port, also = [] }) => {
     const server = createServer((socket) => {
@@ -67,6 +71,12 @@ export const probeOperations: Handlers<
     asked.ask();
     return asked.answer(timeoutMs);
   },
+  ping: async ({ host, timeoutMs }) => {
+    const seconds = String(Math.ceil(timeoutMs / 1000));
+    const { stdout } = await promisify(execFile)('perl', [ECHO, host, seconds]);
+    return stdout.trim() as 'echo' | 'unreachable' | 'nothing';
+  },
+
   'probe.close': ({ id }) => {
     questions.take(id).close();
     return null;
@@ -93,6 +103,8 @@ interface Asked {
   answer(timeoutMs: number): Promise<Seen>;
   close(): void;
 }
+
+const ECHO = fileURLToPath(new URL('echo.pl', import.meta.url));
 
 const questions = new Registry<Asked>();
 

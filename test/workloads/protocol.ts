@@ -156,6 +156,8 @@ export interface Operations {
   'probe.state': { request: { id: number }; answer: Seen | null };
   'probe.answer': { request: { id: number; timeoutMs: number }; answer: Seen };
   'probe.again': { request: { id: number; timeoutMs: number }; answer: Seen };
+  /** An echo request by ICMP. */
+  ping: { request: { host: string; timeoutMs: number }; answer: 'echo' | 'unreachable' | 'nothing' };
   'probe.close': { request: { id: number }; answer: null };
 }
 

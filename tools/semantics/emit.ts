@@ -45,7 +45,8 @@ _Socket_: the destination is chosen in \`connect()\` or \`sendmsg()\`. _Packet_:
 the device of the pod or by the uplink. What is said without a path holds for both.
 
 _refused_: at once, by bpfsvc: \`ECONNREFUSED\`, a TCP reset, ICMP port unreachable. _dropped_: where kube-proxy drops: a
-\`connect()\` fails at once with \`EHOSTUNREACH\`, a packet gets no answer. _untouched_: left to the network or the host, as if there
+\`connect()\` fails at once with \`EHOSTUNREACH\`, a packet gets no answer. _shut out_: dropped where \`connect()\` cannot know it, because that
+depends on the source address: one of the two. _untouched_: left to the network or the host, as if there
 were no Service; where the address of the host outside was claimed, \`outside\` itself answers.
 
 Unless something else is said a Service has TCP and UDP on port 80, and a backend sees the client's own address; from \`outside\`,

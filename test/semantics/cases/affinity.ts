@@ -14,8 +14,6 @@ const NONE = { sessionAffinity: 'None' } as const;
 
 const ALL: readonly BackendName[] = ['near1', 'near2', 'far1', 'far2'];
 
-const FEATURE = 'session affinity';
-
 const CLIENTS = ['pod', 'host', 'outside'] as const;
 
 function given(endpoints: Given['endpoints'], spec: Given['spec'] = {}): Given {
@@ -32,14 +30,12 @@ const usual = (from: (typeof CLIENTS)[number]): Sight['to'] => (from === 'outsid
 const RULES: readonly Rule[] = [
   {
     title: 'A client stays with its endpoint',
-    pending: FEATURE,
     reference: '1.5',
     given: given(ALL),
     seen: everybody(usual, { reaches: ALL, sticks: 'one' }).map((sight) => ({ ...sight, sticks: sight.from })),
   },
   {
     title: 'All addresses of a port lead a client to the same endpoint',
-    pending: FEATURE,
     reference: '1.5',
     given: given(ALL),
     seen: CLIENTS.flatMap((from) =>
@@ -53,7 +49,6 @@ const RULES: readonly Rule[] = [
   },
   {
     title: 'A client keeps its endpoint when others come',
-    pending: FEATURE,
     reference: '1.5',
     given: given(['near1']),
     seen: everybody(usual, { reaches: ['near1'] }),
@@ -61,7 +56,6 @@ const RULES: readonly Rule[] = [
   },
   {
     title: 'A client whose endpoint has left gets another, and stays with that when the first comes back',
-    pending: FEATURE,
     reference: '1.5',
     given: given(['near1']),
     seen: everybody(usual, { reaches: ['near1'] }),
@@ -80,7 +74,6 @@ const RULES: readonly Rule[] = [
   },
   {
     title: 'An endpoint that is not ready any more is left like one that has gone',
-    pending: FEATURE,
     reference: '1.5',
     given: given(['far1']),
     seen: everybody(usual, { reaches: ['far1'] }),
@@ -104,7 +97,6 @@ const RULES: readonly Rule[] = [
   },
   {
     title: 'Affinity that is switched off lets new connections go anywhere; switched on again, they stay',
-    pending: FEATURE,
     reference: '1.5',
     given: given(ALL),
     seen: CLIENTS.map((from) => ({ from, to: usual(from), reaches: ALL, sticks: `${from} at first` })),
@@ -119,7 +111,6 @@ const RULES: readonly Rule[] = [
   },
   {
     title: 'Only endpoints of the list that is in use are kept',
-    pending: FEATURE,
     reference: '1.5, 1.6',
     given: given(['far1'], { externalTrafficPolicy: 'Local' }),
     seen: [
@@ -163,7 +154,6 @@ const RULES: readonly Rule[] = [
   },
   {
     title: 'Affinity outlives the agent',
-    pending: FEATURE,
     reference: '1.5',
     given: given(['near1']),
     seen: everybody(usual, { reaches: ['near1'] }),
@@ -188,7 +178,6 @@ const RULES: readonly Rule[] = [
   },
   {
     title: 'Each port of a Service has its own memory',
-    pending: FEATURE,
     reference: '1.5',
     given: {
       spec: CLIENT_IP,
@@ -228,7 +217,6 @@ const RULES: readonly Rule[] = [
   },
   {
     title: 'All clients on loopback are one',
-    pending: FEATURE,
     reference: '2.6',
     kubeProxy: 'Serves loopback with iptables over IPv4; from 1.37 on with nftables by a proxy for TCP.',
     given: given(ALL),

@@ -6,8 +6,6 @@ import type { BackendName, Rule, Topic } from '../rule.ts';
 
 const ALL: readonly BackendName[] = ['near1', 'near2', 'far1', 'far2'];
 
-const FEATURE = 'algorithms';
-
 function algorithm(name: string): { annotations: Record<string, string> } {
   return { annotations: { 'bpfsvc.io/algorithm': name } };
 }
@@ -36,7 +34,6 @@ const RULES: readonly Rule[] = [
       to: 'NodePort',
       reaches: ALL,
       sticks: from,
-      pending: FEATURE,
     })),
   },
   {
@@ -45,8 +42,8 @@ const RULES: readonly Rule[] = [
     bpfsvc: 'Destination hashing, as in IPVS.',
     given: { ...algorithm('dh'), endpoints: ALL },
     seen: [
-      { from: 'pod', to: 'LoadBalancer', reaches: ALL, sticks: 'all', pending: FEATURE },
-      { from: 'outside', to: 'LoadBalancer', reaches: ALL, sticks: 'all', pending: FEATURE },
+      { from: 'pod', to: 'LoadBalancer', reaches: ALL, sticks: 'all' },
+      { from: 'outside', to: 'LoadBalancer', reaches: ALL, sticks: 'all' },
     ],
   },
   {

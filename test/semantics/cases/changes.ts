@@ -4,8 +4,6 @@
 import type { Held, PortGiven, Rule, Sight, Topic } from '../rule.ts';
 import { DRAINING, NOT_READY } from './conditions.ts';
 
-const UNDEFINED = 'undefined ports and addresses';
-
 const HTTP: PortGiven = { name: 'http', port: 80 };
 const ADMIN: PortGiven = { name: 'admin', port: 81, endpointPort: 8081 };
 
@@ -32,7 +30,7 @@ const RULES: readonly Rule[] = [
     given: { ports: [HTTP], endpoints: ['near1'] },
     seen: [
       { from: 'pod', to: { at: 'ClusterIP', port: 'http' }, reaches: ['near1'] },
-      { from: 'pod', to: { at: 'ClusterIP', port: 81 }, transports: ['TCP'], gets: 'refused', pending: UNDEFINED },
+      { from: 'pod', to: { at: 'ClusterIP', port: 81 }, transports: ['TCP'], gets: 'refused' },
     ],
     steps: [
       {
@@ -48,7 +46,7 @@ const RULES: readonly Rule[] = [
         when: 'it is removed',
         given: { ports: [HTTP] },
         seen: [
-          { from: 'pod', to: { at: 'ClusterIP', port: 81 }, transports: ['TCP'], gets: 'refused', pending: UNDEFINED },
+          { from: 'pod', to: { at: 'ClusterIP', port: 81 }, transports: ['TCP'], gets: 'refused' },
           { from: 'pod', to: { at: 'ClusterIP', port: 'http' }, reaches: ['near1'] },
           { held: 'pod' },
           { held: 'outside' },
@@ -69,7 +67,7 @@ const RULES: readonly Rule[] = [
         given: { ports: [{ name: 'http', port: 82 }] },
         seen: [
           { from: 'pod', to: { at: 'ClusterIP', port: 82 }, transports: ['TCP'], reaches: ['near1'] },
-          { from: 'pod', to: { at: 'ClusterIP', port: 80 }, transports: ['TCP'], gets: 'refused', pending: UNDEFINED },
+          { from: 'pod', to: { at: 'ClusterIP', port: 80 }, transports: ['TCP'], gets: 'refused' },
           { held: 'before' },
         ],
       },
@@ -157,7 +155,7 @@ const RULES: readonly Rule[] = [
           },
         },
         seen: [
-          { from: 'pod', to: 'ClusterIP', gets: 'refused', pending: UNDEFINED },
+          { from: 'pod', to: 'ClusterIP', gets: 'refused' },
           { from: 'outside', to: { address: 'host', port: 'NodePort' }, gets: 'untouched' },
           ...ALL_GO_ON,
         ],
@@ -179,8 +177,8 @@ const RULES: readonly Rule[] = [
         when: 'it is deleted',
         given: null,
         seen: [
-          { from: 'pod', to: 'ClusterIP', gets: 'refused', pending: UNDEFINED },
-          { from: 'host', to: 'ClusterIP', gets: 'refused', pending: UNDEFINED },
+          { from: 'pod', to: 'ClusterIP', gets: 'refused' },
+          { from: 'host', to: 'ClusterIP', gets: 'refused' },
           { from: 'outside', to: 'NodePort', gets: 'untouched' },
           ...ALL_GO_ON,
         ],
@@ -544,6 +542,18 @@ export const UDP: Topic = {
       steps: [
         { when: 'it goes', given: { endpoints: [] }, seen: [] },
         { when: 'another comes', given: { endpoints: ['far1'] }, seen: allMove('far1') },
+      ],
+    },
+    {
+      title: 'Senders who were refused reach an endpoint once there is one',
+      reference: '2.7',
+      kubeProxy: 'Deletes entries from before there was an endpoint.',
+      given: { endpoints: [] },
+      seen: [{ from: 'outside', to: 'NodePort', transports: ['UDP'], gets: 'refused', holds: 'outside' }],
+      steps: [
+        { when: 'one comes', given: { endpoints: ['far1'] }, seen: [{ held: 'outside', reaches: ['far1'] }] },
+        { when: 'it goes', given: { endpoints: [] }, seen: [] },
+        { when: 'another comes', given: { endpoints: ['near1'] }, seen: [{ held: 'outside', reaches: ['near1'] }] },
       ],
     },
     {

@@ -20,7 +20,6 @@ export const DENIALS: Topic = {
         from,
         to: { at: 'ClusterIP', port: 81 },
         gets: 'refused',
-        pending: 'undefined ports and addresses',
       })),
     },
     {
@@ -33,7 +32,6 @@ export const DENIALS: Topic = {
         to: { at: 'ClusterIP', port: 80 },
         transports: ['UDP'],
         gets: 'refused',
-        pending: 'undefined ports and addresses',
       })),
     },
     {
@@ -47,7 +45,6 @@ export const DENIALS: Topic = {
         from,
         to: { address: 'unallocated', port: 80 },
         gets: 'refused',
-        pending: 'undefined ports and addresses',
       })),
     },
     {
@@ -63,6 +60,30 @@ export const DENIALS: Topic = {
         { from, to: { address: 'outside', port: 'own' }, transports: ['TCP'], reaches: ['near1'] },
         { from, to: { address: 'outside', port: 'own' }, transports: ['UDP'], reaches: ['outside'] },
         { from, to: { address: 'outside', port: 8081 }, reaches: ['outside:8081'] },
+      ]),
+    },
+    {
+      title: "A ClusterIP and a load balancer's address answer to ping",
+      reference: '2.2',
+      kubeProxy:
+        'nftables rejects an echo request to a ClusterIP; iptables routes it away, as both do for a load balancer’s address.',
+      bpfsvc: 'Answers where packets come in.',
+      why: 'It is the first thing that people try.',
+      given: { endpoints: ['near1'] },
+      others: { empty: { endpoints: [] } },
+      seen: (['pod', 'outside'] as const).flatMap((from): Sight[] => [
+        { from, to: 'ClusterIP', gets: 'echo' },
+        { from, to: 'LoadBalancer', gets: 'echo' },
+        { from, to: { at: 'ClusterIP', of: 'empty' }, gets: 'echo' },
+      ]),
+    },
+    {
+      title: 'Nodes and pods answer to ping themselves',
+      reference: '2.2',
+      given: { endpoints: ['near1'] },
+      seen: (['pod', 'outside'] as const).flatMap((from): Sight[] => [
+        { from, to: 'NodePort', gets: 'echo' },
+        { from, to: { address: 'near1', port: 8080 }, gets: 'echo' },
       ]),
     },
     {

@@ -6,8 +6,6 @@ import type { Environment, Rule, Topic } from '../rule.ts';
 
 const LOCAL = { spec: { externalTrafficPolicy: 'Local' }, endpoints: ['near1', 'far1'] } as const;
 
-const FEATURE = 'detectLocalMode';
-
 const EXTERNAL_ADDRESSES = ['NodePort', 'LoadBalancer', 'ExternalIP'] as const;
 
 const HOST_IS_LOCAL: Rule = {
@@ -28,7 +26,7 @@ const PODS_ARE_FOREIGN: Rule = {
   title: 'Pods of this node are clients like those from outside',
   reference: '1.6, 2.4',
   given: LOCAL,
-  seen: EXTERNAL_ADDRESSES.map((to) => ({ from: 'pod', to, reaches: ['near1'], source: 'own', pending: FEATURE })),
+  seen: EXTERNAL_ADDRESSES.map((to) => ({ from: 'pod', to, reaches: ['near1'], source: 'own' })),
 };
 
 const NOTHING_HERE: Rule = {
@@ -36,7 +34,7 @@ const NOTHING_HERE: Rule = {
   reference: '1.6, 2.2',
   given: { ...LOCAL, endpoints: ['far1'] },
   seen: [
-    { from: 'pod', to: 'LoadBalancer', gets: 'dropped', pending: FEATURE },
+    { from: 'pod', to: 'LoadBalancer', gets: 'dropped' },
     { from: 'host', to: 'LoadBalancer', reaches: ['far1'] },
   ],
 };
@@ -86,7 +84,7 @@ export const DETECT_LOCAL: readonly Topic[] = [
         given: LOCAL,
         seen: [
           { from: 'pod', to: 'LoadBalancer', families: [4], reaches: ['near1', 'far1'] },
-          { from: 'pod', to: 'LoadBalancer', families: [6], reaches: ['near1'], pending: FEATURE },
+          { from: 'pod', to: 'LoadBalancer', families: [6], reaches: ['near1'] },
         ],
       },
     ],
@@ -102,9 +100,7 @@ export const DETECT_LOCAL: readonly Topic[] = [
         kubeProxy: 'Does not masquerade towards another node either, so that answers get lost.',
         bpfsvc: 'Answers always come back: towards another node the address is hidden.',
         given: LOCAL,
-        seen: [
-          { from: 'outside', to: 'NodePort', reaches: ['near1', 'far1'], source: 'node if far', pending: FEATURE },
-        ],
+        seen: [{ from: 'outside', to: 'NodePort', reaches: ['near1', 'far1'], source: 'node if far' }],
       },
     ],
   },

@@ -9,6 +9,7 @@ import { DENIALS } from './denials.ts';
 import { DETECT_LOCAL } from './detect-local.ts';
 import { ELIGIBLE } from './eligible.ts';
 import { NODE_PORTS } from './node-ports.ts';
+import { OPT_OUT } from './opt-out.ts';
 import { POLICIES } from './policies.ts';
 import { RANGES } from './ranges.ts';
 import { SERVICES } from './services.ts';
@@ -20,7 +21,7 @@ export const ENDPOINT_TOPICS: readonly Topic[] = [ELIGIBLE, SLICES, TOPOLOGY];
 export const SERVICE_TOPICS: readonly Topic[] = [SERVICES, DENIALS, RANGES];
 export const POLICY_TOPICS: readonly Topic[] = [POLICIES, SOURCES, MASQUERADE_ALL];
 export const CHANGE_TOPICS: readonly Topic[] = [CHANGES, UDP, AFFINITY];
-export const SETTING_TOPICS: readonly Topic[] = [...NODE_PORTS, ...DETECT_LOCAL, ALGORITHMS];
+export const SETTING_TOPICS: readonly Topic[] = [...NODE_PORTS, ...DETECT_LOCAL, OPT_OUT, ALGORITHMS];
 
 export const TOPICS: readonly Topic[] = [
   ...ENDPOINT_TOPICS,

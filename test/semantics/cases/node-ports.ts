@@ -179,6 +179,23 @@ export const NODE_PORTS: readonly Topic[] = [
     ],
   },
   {
+    title: 'NodePorts not on loopback',
+    text: 'iptables.localhostNodePorts: false.',
+    environment: under({ iptables: { localhostNodePorts: false } }),
+    rules: [
+      {
+        title: 'Without localhostNodePorts loopback has none, all other addresses have',
+        reference: '2.5, 2.6',
+        given: BOTH,
+        seen: [
+          ...answers('NodePort'),
+          ...answers(SECOND),
+          { from: 'host', to: 'loopback', gets: 'untouched', pending: FEATURE },
+        ],
+      },
+    ],
+  },
+  {
     title: 'NodePorts on loopback only',
     text: 'nodePortAddresses: [localhost], a word of 1.37.',
     environment: under({ nodePortAddresses: ['localhost'] }),

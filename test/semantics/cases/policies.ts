@@ -164,7 +164,6 @@ export const POLICIES: Topic = {
       why: 'The list is the one of the specification; losing the connection is no feature.',
       given: { spec: EXTERNAL, endpoints: ['near1', 'far1'] },
       seen: [{ from: 'far', to: 'NodePort', reaches: ['near1', 'far1'] }],
-      pending: 'detectLocalMode',
     },
     {
       title: 'The short-circuit uses the cluster list also where internalTrafficPolicy is Local',

@@ -8,8 +8,6 @@ const STRANGER = ['{stranger.v4}/32', '{stranger.v6}/128'];
 const NEAR_PODS = ['{near pods.v4}', '{near pods.v6}'];
 const HOST = ['{host.v4}/32', '{host.v6}/128'];
 
-const FEATURE = 'source ranges';
-
 function ranges(...loadBalancerSourceRanges: string[]): { spec: Record<string, unknown> } {
   return { spec: { loadBalancerSourceRanges } };
 }
@@ -23,15 +21,15 @@ const RULES: readonly Rule[] = [
     given: { ...ranges(...OUTSIDE), endpoints: ['near1', 'far1'] },
     seen: [
       { from: 'outside', ...TO_VIP, reaches: ['near1', 'far1'] },
-      { from: 'pod', ...TO_VIP, gets: 'dropped', pending: FEATURE },
-      { from: 'host', ...TO_VIP, gets: 'dropped', pending: FEATURE },
+      { from: 'pod', ...TO_VIP, gets: 'dropped' },
+      { from: 'host', ...TO_VIP, gets: 'dropped' },
     ],
   },
   {
     title: 'A client from outside that is in no range gets silence',
     reference: '2.2',
     given: { ...ranges(...STRANGER), endpoints: ['near1', 'far1'] },
-    seen: [{ from: 'outside', ...TO_VIP, gets: 'dropped', pending: FEATURE }],
+    seen: [{ from: 'outside', ...TO_VIP, gets: 'dropped' }],
   },
   {
     title: 'Pods are subject to source ranges by their own address',
@@ -39,8 +37,8 @@ const RULES: readonly Rule[] = [
     given: { ...ranges(...NEAR_PODS), endpoints: ['near1', 'far1'] },
     seen: [
       { from: 'pod', ...TO_VIP, reaches: ['near1', 'far1'] },
-      { from: 'host', ...TO_VIP, gets: 'dropped', pending: FEATURE },
-      { from: 'outside', ...TO_VIP, gets: 'dropped', pending: FEATURE },
+      { from: 'host', ...TO_VIP, gets: 'dropped' },
+      { from: 'outside', ...TO_VIP, gets: 'dropped' },
     ],
   },
   {
@@ -49,8 +47,17 @@ const RULES: readonly Rule[] = [
     given: { ...ranges(...HOST), endpoints: ['near1', 'far1'] },
     seen: [
       { from: 'host', ...TO_VIP, reaches: ['near1', 'far1'] },
-      { from: 'pod', ...TO_VIP, gets: 'dropped', pending: FEATURE },
-      { from: 'outside', ...TO_VIP, gets: 'dropped', pending: FEATURE },
+      { from: 'pod', ...TO_VIP, gets: 'dropped' },
+      { from: 'outside', ...TO_VIP, gets: 'dropped' },
+    ],
+  },
+  {
+    title: 'One pod may come in and its neighbour not',
+    reference: '2.2',
+    given: { ...ranges('{near1.v4}/32', '{near1.v6}/128'), endpoints: ['far1'] },
+    seen: [
+      { from: 'near1', ...TO_VIP, reaches: ['far1'] },
+      { from: 'pod', ...TO_VIP, gets: 'shut out' },
     ],
   },
   {
@@ -59,7 +66,7 @@ const RULES: readonly Rule[] = [
     given: { ...ranges(...STRANGER, '{clients.v4}', '{clients.v6}'), endpoints: ['near1'] },
     seen: [
       { from: 'outside', ...TO_VIP, reaches: ['near1'] },
-      { from: 'pod', ...TO_VIP, gets: 'dropped', pending: FEATURE },
+      { from: 'pod', ...TO_VIP, gets: 'dropped' },
     ],
   },
   {
@@ -76,7 +83,7 @@ const RULES: readonly Rule[] = [
     given: { ...ranges(...STRANGER, '0.0.0.0/0'), endpoints: ['near1', 'far1'] },
     seen: (['pod', 'host', 'outside'] as const).flatMap((from): Sight[] => [
       { from, ...TO_VIP, families: [4], reaches: ['near1', 'far1'] },
-      { from, ...TO_VIP, families: [6], gets: 'dropped', pending: FEATURE },
+      { from, ...TO_VIP, families: [6], gets: 'dropped' },
     ]),
   },
   {
@@ -84,7 +91,7 @@ const RULES: readonly Rule[] = [
     reference: '1.2, 9',
     given: { ...ranges('{stranger.v4}/32'), endpoints: ['near1', 'far1'] },
     seen: (['pod', 'host', 'outside'] as const).flatMap((from): Sight[] => [
-      { from, ...TO_VIP, families: [4], gets: 'dropped', pending: FEATURE },
+      { from, ...TO_VIP, families: [4], gets: 'dropped' },
       { from, ...TO_VIP, families: [6], reaches: ['near1', 'far1'] },
     ]),
   },
@@ -94,7 +101,7 @@ const RULES: readonly Rule[] = [
     given: { ...ranges(' {outside.v4}/32 ', ' {outside.v6}/128\t'), endpoints: ['near1'] },
     seen: [
       { from: 'outside', ...TO_VIP, reaches: ['near1'] },
-      { from: 'pod', ...TO_VIP, gets: 'dropped', pending: FEATURE },
+      { from: 'pod', ...TO_VIP, gets: 'dropped' },
     ],
   },
   {
@@ -106,8 +113,8 @@ const RULES: readonly Rule[] = [
     given: { ...ranges(...OUTSIDE), endpoints: [] },
     seen: [
       { from: 'outside', ...TO_VIP, gets: 'refused' },
-      { from: 'pod', ...TO_VIP, gets: 'dropped', pending: FEATURE },
-      { from: 'host', ...TO_VIP, gets: 'dropped', pending: FEATURE },
+      { from: 'pod', ...TO_VIP, gets: 'dropped' },
+      { from: 'host', ...TO_VIP, gets: 'dropped' },
     ],
   },
   {
@@ -116,8 +123,8 @@ const RULES: readonly Rule[] = [
     given: { spec: { ...ranges(...OUTSIDE).spec, externalTrafficPolicy: 'Local' }, endpoints: ['near1', 'far1'] },
     seen: [
       { from: 'outside', ...TO_VIP, reaches: ['near1'], source: 'own' },
-      { from: 'pod', ...TO_VIP, gets: 'dropped', pending: FEATURE },
-      { from: 'host', ...TO_VIP, gets: 'dropped', pending: FEATURE },
+      { from: 'pod', ...TO_VIP, gets: 'dropped' },
+      { from: 'host', ...TO_VIP, gets: 'dropped' },
       { from: 'pod', to: 'NodePort', reaches: ['near1', 'far1'] },
     ],
   },
@@ -152,7 +159,7 @@ const RULES: readonly Rule[] = [
         when: 'ranges leave the client out',
         given: ranges(...STRANGER),
         seen: [
-          { from: 'outside', ...TO_VIP, gets: 'dropped', pending: FEATURE },
+          { from: 'outside', ...TO_VIP, gets: 'dropped' },
           { from: 'outside', to: 'NodePort', reaches: ['near1', 'far1'] },
           { held: 'before' },
         ],

@@ -197,7 +197,7 @@ export const SLICES: Topic = {
       title: 'Slices that come before their Service are kept for it',
       reference: '1.3',
       given: { service: false, endpoints: ['near1', 'far1'] },
-      seen: [{ from: 'pod', to: 'ClusterIP', gets: 'refused', pending: 'undefined ports and addresses' }],
+      seen: [{ from: 'pod', to: 'ClusterIP', gets: 'refused' }],
       steps: [
         {
           when: 'the Service comes',

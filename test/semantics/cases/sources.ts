@@ -138,7 +138,6 @@ export const MASQUERADE_ALL: Topic = {
         to: 'ClusterIP',
         reaches: ['near1', 'far1'],
         source: 'node',
-        ...(from === 'host' ? {} : { pending: 'masqueradeAll' }),
       })),
     },
     {
