@@ -6,18 +6,9 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { ROOT, TEST_DIRECTORY } from './paths.ts';
+import type { RunFindings } from './findings.ts';
 import { countsOf, type RunResult, runName } from './results.ts';
-
-/** What `bpfsvc check -o json` said, as far as it is needed here. */
-export interface CheckReport {
-  readonly features: readonly { readonly id: string; readonly state: string; readonly uses: string }[];
-}
-
-export interface RunFindings {
-  readonly result: RunResult;
-  /** Of the suite `check`, where that ran. */
-  readonly check: CheckReport | undefined;
-}
+import type { SuiteResult } from './suites.ts';
 
 /** Program → kernel → instructions. */
 export type InstructionRecord = Readonly<Record<string, Readonly<Record<string, number>>>>;
@@ -45,11 +36,12 @@ export function documentText(findings: readonly RunFindings[], record: Instructi
     'does not start without it. `unused`: nothing needs it yet.\n',
     ...featureTable(findings.filter(({ result }) => result.boot === 'usual')),
     '\n## Suites\n',
+    'What each suite said last; seconds depend on what else the machine did. \\*: `--brief`, tests chosen as the matrix says.\n',
     ...suiteTable(runs),
     '\n## Virtual machines\n',
     ...table(
       ['', 'kernel', 'by', 'seconds'],
-      runs.map((run) => [runName(run), run.release, run.accelerator, run.seconds.toFixed(0)]),
+      runs.map((run) => [runName(run), run.release, run.accelerator, secondsOf(run).toFixed(0)]),
     ),
     '\n## Instructions that the verifier looks at\n',
     ...table(
@@ -82,15 +74,21 @@ function suiteTable(runs: readonly RunResult[]): string[] {
   const names = new Set(runs.flatMap(({ suites }) => suites.map(({ name }) => name)));
   const rows = [...names].map((name) => {
     const cells = runs.map(({ suites }) => suites.find((suite) => suite.name === name));
-    return [
-      name,
-      ...cells.map((suite) => (suite === undefined ? '' : `${countsOf(suite)} (${suite.seconds.toFixed(0)} s)`)),
-    ];
+    return [name, ...cells.map((suite) => (suite === undefined ? '' : cellOf(suite)))];
   });
   const problems = runs.some((run) => run.problems.length > 0)
     ? [['the VM itself', ...runs.map((run) => run.problems.join('; '))]]
     : [];
   return table(['suite', ...runs.map((run) => runName(run))], [...rows, ...problems]);
+}
+
+/** Of all suites; that they did not run in one boot makes little difference. */
+function secondsOf({ suites }: RunResult): number {
+  return suites.reduce((all, { seconds }) => all + seconds, 0);
+}
+
+function cellOf(suite: SuiteResult): string {
+  return `${countsOf(suite)} (${suite.seconds.toFixed(0)} s)${suite.brief ? ' \\*' : ''}`;
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {

@@ -14,6 +14,8 @@ export interface SuiteResult {
   readonly seconds: number;
   /** Names of failed tests, files that could not be loaded, and what else went wrong. */
   readonly failures: readonly string[];
+  /** Whether not all of its tests were asked for, because time was short. */
+  readonly brief?: boolean;
 }
 
 /** Written to the VM's output when a suite has ended. */

@@ -4,7 +4,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { kernelComplaints } from './console.ts';
-import { type CheckReport, documentOf, type RunFindings } from './document.ts';
+import { documentOf } from './document.ts';
+import { type CheckReport, type RunFindings, withRun } from './findings.ts';
 import { briefly, plan, type Run } from './matrix.ts';
 import { WORK_DIRECTORY } from './paths.ts';
 import { recordCounts } from './record.ts';
@@ -28,9 +29,8 @@ export interface TestOptions {
   readonly record: boolean;
 }
 
-/** Each VM's stay until it is run again. */
+/** Each VM's own stay until it is run again; what is known of each suite, until that is. */
 const RESULTS = path.join(WORK_DIRECTORY, 'results');
-const RESULT = 'result.json';
 
 /** The exit status: 0 when all that was planned ran and nothing failed. */
 export async function testKernels(session: Session, options: TestOptions): Promise<number> {
@@ -41,7 +41,9 @@ export async function testKernels(session: Session, options: TestOptions): Promi
   await session.image();
   const results = await inTurns(runs, options.jobs, async (run) => {
     const result = await execute(session, run, options);
-    await writeFile(path.join(result.directory, RESULT), `${JSON.stringify(result, undefined, 2)}\n`);
+    const file = fileOf(run);
+    const known = withRun((await jsonIfThere(file)) as RunFindings | undefined, result, await checkOf(result));
+    await writeFile(file, `${JSON.stringify(known, undefined, 2)}\n`);
     return result;
   });
   if (options.document !== undefined) {
@@ -52,16 +54,18 @@ export async function testKernels(session: Session, options: TestOptions): Promi
   return summarize(results);
 }
 
-/** Of these calls and of those before, in the matrix's order. */
+/** Of this call and of those before, in the matrix's order. */
 async function readResults(session: Session): Promise<RunFindings[]> {
-  const found: RunFindings[] = [];
-  for (const run of plan(session.matrix, [], [])) {
-    const directory = path.join(RESULTS, runName(run));
-    const result = await jsonIfThere(path.join(directory, RESULT));
-    const check = await jsonIfThere(path.join(directory, 'results/check.json'));
-    if (result !== undefined) found.push({ result: result as RunResult, check: check as CheckReport | undefined });
-  }
-  return found;
+  const found = await Promise.all(plan(session.matrix, [], []).map((run) => jsonIfThere(fileOf(run))));
+  return found.filter((findings) => findings !== undefined) as RunFindings[];
+}
+
+function fileOf(run: Run): string {
+  return path.join(RESULTS, `${runName(run)}.json`);
+}
+
+async function checkOf({ directory }: RunResult): Promise<CheckReport | undefined> {
+  return (await jsonIfThere(path.join(directory, 'results/check.json'))) as CheckReport | undefined;
 }
 
 async function jsonIfThere(file: string): Promise<unknown> {
@@ -69,7 +73,7 @@ async function jsonIfThere(file: string): Promise<unknown> {
   return text === undefined ? undefined : JSON.parse(text);
 }
 
-async function execute(session: Session, run: Run, { patience, record }: TestOptions): Promise<RunResult> {
+async function execute(session: Session, run: Run, { patience, brief, record }: TestOptions): Promise<RunResult> {
   const kernel = await session.kernel(run.kernel);
   const profile = session.profile(run.boot);
   const machine = await session.machine(kernel, profile);
@@ -95,7 +99,12 @@ async function execute(session: Session, run: Run, { patience, record }: TestOpt
     },
   });
   const results = path.join(directory, 'results');
-  const suites = await Promise.all(run.suites.map(({ name }) => suiteResult(name, path.join(results, name))));
+  const suites = await Promise.all(
+    run.suites.map(async (suite) => ({
+      ...(await suiteResult(suite.name, path.join(results, suite.name))),
+      brief: brief && suite.brief !== undefined,
+    })),
+  );
   return {
     kernel: run.kernel,
     release: kernel.release,
