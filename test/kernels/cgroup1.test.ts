@@ -52,7 +52,18 @@ afterEach(async () => {
 
 /** With the machine's root: entering a mount namespace alone leads out of a chroot. */
 function inside(command: string, ...args: string[]): string[] {
-  return ['--target', String(machine.pid), '--mount', '--root', '--net', 'setpriv', '--pdeathsig', 'KILL', command, ...args];
+  return [
+    '--target',
+    String(machine.pid),
+    '--mount',
+    '--root',
+    '--net',
+    'setpriv',
+    '--pdeathsig',
+    'KILL',
+    command,
+    ...args,
+  ];
 }
 
 const run = (command: string, ...args: string[]) => execa('nsenter', inside(command, ...args), { reject: false });
