@@ -50,20 +50,10 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** With the machine's root: entering a mount namespace alone leads out of a chroot. */
+/** With the machine's root and directory: entering a mount namespace alone leads out of a chroot. */
 function inside(command: string, ...args: string[]): string[] {
-  return [
-    '--target',
-    String(machine.pid),
-    '--mount',
-    '--root',
-    '--net',
-    'setpriv',
-    '--pdeathsig',
-    'KILL',
-    command,
-    ...args,
-  ];
+  const namespaces = ['--mount', '--root', '--wd', '--net'];
+  return ['--target', String(machine.pid), ...namespaces, 'setpriv', '--pdeathsig', 'KILL', command, ...args];
 }
 
 const run = (command: string, ...args: string[]) => execa('nsenter', inside(command, ...args), { reject: false });
