@@ -203,18 +203,22 @@ static __always_inline struct flow_lock *flow_lock_of(const struct tuple *client
 	return bpf_map_lookup_elem(&flow_locks, &index);
 }
 
-/* The connection has ended, and nobody has sent anything since the clock's last tick
+/* Reset, or closed by both sides. */
+static __always_inline bool flow_state_is_over(__u8 state)
+{
+	const __u8 both = FLOW_FIN | FLOW_PEER_FIN;
+
+	return (state & FLOW_RST) || (state & both) == both;
+}
+
+/* The connection is over, and nobody has sent anything since the clock's last tick
  * (after FINs: the last but one). A RST that is not the connection's does not end it. */
 static __always_inline bool flow_is_over(const struct flow *flow, __u32 now)
 {
-	__u8 fins = flow->state & (FLOW_FIN | FLOW_PEER_FIN);
 	__s32 quiet = now - flow->last_seen;
 
-	if (flow->state & FLOW_LEAVING)
-		return false;
-	if (flow->state & FLOW_RST)
-		return quiet > 0;
-	return fins == (FLOW_FIN | FLOW_PEER_FIN) && quiet > 1;
+	return !(flow->state & FLOW_LEAVING) && flow_state_is_over(flow->state) &&
+	       quiet > (flow->state & FLOW_RST ? 0 : 1);
 }
 
 /* Marks both rows of a flow (there may be one only), unless it has come to life again. */
@@ -270,14 +274,6 @@ static __always_inline __u8 flow_state_of(__u8 tcp_flags)
 	if (tcp_flags & TCP_RST)
 		state |= FLOW_RST;
 	return state;
-}
-
-/* Reset, or closed by both sides. */
-static __always_inline bool flow_state_is_over(__u8 state)
-{
-	const __u8 both = FLOW_FIN | FLOW_PEER_FIN;
-
-	return (state & FLOW_RST) || (state & both) == both;
 }
 
 /* One direction of a flow is served by one CPU at a time (RSS, socket lock):

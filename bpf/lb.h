@@ -565,13 +565,15 @@ static __always_inline struct backend *lb_choose_same(bool v6, const struct tupl
 	flow = flow_find_with(&s->buffer, v6, &s->reply);
 	if (!flow || !flow_is_undone_on_egress(flow))
 		return 0;
+	lb_hash(v6, client,
+		&s->ask); /* only here: every datagram without a frontend comes this way */
 	s->flow.service = flow->service;
 	s->choice.id = flow->backend;
 	return backend_find(flow->backend);
 }
 
 /* The address of affinity is that before masquerading, without the port, as in kube-proxy. */
-static __always_inline struct backend *lb_choose(ctx_t *ctx, const struct tuple *client,
+static __always_inline struct backend *lb_choose(ctx_t *ctx, bool v6, const struct tuple *client,
 						 const struct frontend *fe, struct lb_scratch *s,
 						 enum drop_reason *reason)
 {
@@ -580,6 +582,7 @@ static __always_inline struct backend *lb_choose(ctx_t *ctx, const struct tuple 
 	*reason = DROP_SOURCE_RANGE;
 	if ((fe->flags & FRONTEND_SOURCE_RANGES) && !client_in_ranges(fe->service, client->saddr))
 		return 0;
+	lb_hash(v6, client, &s->ask);
 	s->ask.service = fe->service;
 	s->ask.set = client_set(fe, ctx->ifindex, client->saddr);
 	s->ask.affinity_s = fe->affinity_s;
@@ -609,15 +612,14 @@ static __always_inline struct flow *lb_new_flow(ctx_t *ctx, bool v6, const struc
 	*reason = DROP_HELPER_FAILED;
 	if (!s)
 		return 0;
-	__builtin_memset(&s->flow, 0, sizeof(s->flow));
-	if (!fe) {
+	*reason = DROP_NONE;
+	if (!fe && client->proto == IPPROTO_TCP) {
 		row = lb_old_flow(v6, client, s);
 		if (row)
 			return row;
 	}
-	lb_hash(v6, client, &s->ask);
-	*reason = DROP_NONE;
-	backend = fe ? lb_choose(ctx, client, fe, s, reason) : lb_choose_same(v6, client, s);
+	__builtin_memset(&s->flow, 0, sizeof(s->flow));
+	backend = fe ? lb_choose(ctx, v6, client, fe, s, reason) : lb_choose_same(v6, client, s);
 	if (backend)
 		*reason = lb_make_flow(ctx, v6, client, fe, backend, s, &row);
 	return row;
